@@ -1,0 +1,1 @@
+"""The bi-level optimisation: inner step, replay hypergradient, outer objective, loop."""

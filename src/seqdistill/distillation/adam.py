@@ -1,0 +1,107 @@
+"""Adam on one flat vector, and its adjoint.
+
+The forward rule is `torch.optim.Adam`'s (Kingma and Ba 2015, with weight decay added to the gradient). With g the
+gradient, g' = g + lambda theta and c_i = 1 - beta_i^t,
+
+    m' = beta_1 m + (1 - beta_1) g'
+    v' = beta_2 v + (1 - beta_2) g'^2
+    theta' = theta - rate (m' / c_1) / (sqrt(v' / c_2) + eps).
+
+The adjoint carries the sensitivities of a later scalar back across one such step. It is exact everywhere but at v' = 0,
+where the square root has no derivative: there it takes 0, as a parameter that never had a gradient needs.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class AdamRule(NamedTuple):
+    """Constants of the update.
+
+    Attributes:
+        learning_rate: step size, above 0.
+        beta1: decay of the first moment, in [0, 1).
+        beta2: decay of the second moment, in [0, 1).
+        eps: added to the root of the second moment.
+        weight_decay: lambda, L2 penalty added to the gradient.
+    """
+
+    learning_rate: float
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+
+class AdamState(NamedTuple):
+    """Parameters and moments, or the sensitivities of a scalar to them.
+
+    Attributes:
+        theta: parameters, [p].
+        m: first moment, [p].
+        v: second moment, [p].
+    """
+
+    theta: Tensor
+    m: Tensor
+    v: Tensor
+
+    @classmethod
+    def start(cls, theta: Tensor) -> "AdamState":
+        """Zero moments."""
+        return cls(theta, torch.zeros_like(theta), torch.zeros_like(theta))
+
+
+def adam_step(rule: AdamRule, state: AdamState, gradient: Tensor, step: int) -> AdamState:
+    """One update.
+
+    Args:
+        rule: the constants.
+        state: before the step.
+        gradient: of the loss at `state.theta`, without the weight decay, [p].
+        step: t, 1 for the first update.
+    """
+    gradient = gradient + rule.weight_decay * state.theta
+    m = torch.lerp(gradient, state.m, rule.beta1)
+    v = torch.lerp(gradient.square(), state.v, rule.beta2)
+    root = _safe_sqrt(v / (1 - rule.beta2**step))
+    theta = state.theta - rule.learning_rate / (1 - rule.beta1**step) * m / (root + rule.eps)
+    return AdamState(theta, m, v)
+
+
+def adam_step_adjoint(
+    rule: AdamRule, before: AdamState, after: AdamState, gradient: Tensor, step: int, bar: AdamState
+) -> tuple[AdamState, Tensor]:
+    """Carry sensitivities back across `adam_step`, the loss's own dependence on theta excepted.
+
+    Args:
+        rule: the constants.
+        before: state before the step.
+        after: state after it.
+        gradient: as given to `adam_step`.
+        step: as given to `adam_step`.
+        bar: sensitivities of the scalar to `after`.
+
+    Returns:
+        The sensitivities to `before`, still without the path theta -> gradient -> step, and the sensitivity to the
+        gradient, [p]: that path adds the Hessian of the loss times the latter.
+    """
+    root = _safe_sqrt(after.v / (1 - rule.beta2**step))
+    denominator = root + rule.eps
+    scaled = bar.theta * (rule.learning_rate / (1 - rule.beta1**step)) / denominator
+    m_bar = bar.m - scaled
+    # d root / d v = root / (2 v): for v = 0 replaced by 0.
+    root_slope = torch.where(after.v > 0, root / (2 * after.v), 0.0)
+    v_bar = bar.v + scaled * after.m / denominator * root_slope
+    decayed = gradient + rule.weight_decay * before.theta
+    gradient_bar = (1 - rule.beta1) * m_bar + 2 * (1 - rule.beta2) * decayed * v_bar
+    theta_bar = bar.theta + rule.weight_decay * gradient_bar
+    return AdamState(theta_bar, rule.beta1 * m_bar, rule.beta2 * v_bar), gradient_bar
+
+
+def _safe_sqrt(v: Tensor) -> Tensor:
+    """Square root with derivative 0 at 0 (both branches are evaluated, so the inner `where` keeps 1/0 away)."""
+    positive = v > 0
+    return torch.where(positive, torch.where(positive, v, 1.0).sqrt(), 0.0)

@@ -1,0 +1,101 @@
+"""Which learner, at which age, an outer step looks at.
+
+Truncated back-propagation differentiates only a window of a learner's training, at a random place of it (RaT-BPTT, Feng et
+al., ICLR 2024). Two ways to bring a learner to that place:
+
+- warm up a newly initialised learner for s plain steps, s uniform: what the papers do, and most of the cost;
+- keep a pool of learners of all ages (as FRePo does, Zhou et al., NeurIPS 2022): draw one, train it through the window,
+  put it back older, and initialise it anew when it would pass the longest run. The window is then all the cost, and the
+  learner's past differs from the summary of today only by what the summary moved since.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from seqdistill.distillation.adam import AdamRule, AdamState
+from seqdistill.distillation.inner import InnerObjective
+from seqdistill.distillation.replay import Inputs, warm_up
+
+
+class Aged(NamedTuple):
+    """A learner under training.
+
+    Attributes:
+        state: parameters and moments.
+        age: steps since it was initialised.
+    """
+
+    state: AdamState
+    age: int
+
+
+class LearnerPool:
+    """Hands out learners at random ages in 0..inner_steps - window.
+
+    Args:
+        size: learners kept; 0 for a newly warmed-up one at every call.
+        initialise: draws the parameters of a new learner, [p].
+        objective: what learners train on.
+        rule: the inner Adam.
+        inner_steps: T_in, longest run.
+        window: W.
+        rng: on the CPU.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        initialise: Callable[[], Tensor],
+        objective: InnerObjective,
+        rule: AdamRule,
+        *,
+        inner_steps: int,
+        window: int,
+        rng: torch.Generator,
+    ) -> None:
+        self._initialise = initialise
+        self._objective = objective
+        self._rule = rule
+        self._oldest = inner_steps - window
+        self._rng = rng
+        self._pool: list[Aged | None] = [None] * size
+        self._drawn = 0
+
+    def take(self, inputs: Inputs) -> Aged:
+        """A learner at the start of its window.
+
+        Args:
+            inputs: the embedded summary of today, for warming up.
+        """
+        if not self._pool:
+            return self._train(self._integer(self._oldest + 1), inputs)
+        self._drawn = self._integer(len(self._pool))
+        aged = self._pool[self._drawn]
+        if aged is None:
+            # The first round: every age must be met from the beginning, so the pool starts warmed up.
+            return self._train(self._integer(self._oldest + 1), inputs)
+        return aged if aged.age <= self._oldest else self._train(0, inputs)
+
+    def give_back(self, learner: Aged) -> None:
+        """Return the learner of the last `take`, older by its window."""
+        if self._pool:
+            self._pool[self._drawn] = learner
+
+    def _train(self, steps: int, inputs: Inputs) -> Aged:
+        losses = [self._objective.draw(self._rng) for _ in range(steps)]
+        return Aged(warm_up(self._rule, AdamState.start(self._initialise()), losses, inputs), steps)
+
+    def _integer(self, bound: int) -> int:
+        return int(torch.randint(bound, (), generator=self._rng))
+
+
+def initialiser(
+    draw: Callable[[torch.Generator], Tensor], starts: Sequence[Tensor], rng: torch.Generator
+) -> Callable[[], Tensor]:
+    """Draw new learners at random or, if there are any, from given parameter vectors (early teacher checkpoints)."""
+    if not starts:
+        return lambda: draw(rng)
+    return lambda: starts[int(torch.randint(len(starts), (), generator=rng))].clone()

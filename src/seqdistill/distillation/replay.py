@@ -1,0 +1,102 @@
+"""Hypergradients by replay: exact, with the memory of one inner step.
+
+An inner run is theta_{k+1} = Adam(theta_k, grad_theta L_k(theta_k, x)), where x (the embedded summary) is what we want to
+differentiate with respect to. Unrolling keeps every step's graph. Here the window runs without any graph and remembers,
+for each step, the state and the gradient: a few vectors of the size of theta. The reverse pass then walks back; with
+bars for sensitivities, step k needs Adam's closed-form adjoint (see `adam`) and, with u = bar(gradient), the one product
+
+    d/d(theta, x) <grad_theta L_k(theta_k, x), u>,
+
+which is a reverse pass through the gradient's own graph. Nothing else is recomputed: the gradient's value is remembered.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from seqdistill.distillation.adam import AdamRule, AdamState, adam_step, adam_step_adjoint
+
+Inputs = tuple[Tensor, ...]
+InnerLoss = Callable[[Tensor, Inputs], Tensor]
+"""Scalar loss of one inner step, from the flat parameters and the inputs; everything random is fixed inside."""
+
+
+class WindowStep(NamedTuple):
+    """What the reverse pass needs of one step."""
+
+    loss: InnerLoss
+    before: AdamState
+    after: AdamState
+    gradient: Tensor
+    step: int
+
+
+def gradient(loss: InnerLoss, theta: Tensor, inputs: Inputs) -> Tensor:
+    """Gradient of one inner loss with respect to the parameters, without a graph."""
+    leaf = theta.detach().requires_grad_()
+    return torch.autograd.grad(loss(leaf, inputs), leaf)[0]
+
+
+def warm_up(
+    rule: AdamRule, state: AdamState, losses: Sequence[InnerLoss], inputs: Inputs, *, first_step: int = 1
+) -> AdamState:
+    """Plain inner steps that nothing is remembered of."""
+    for step, loss in enumerate(losses, first_step):
+        state = adam_step(rule, state, gradient(loss, state.theta, inputs), step)
+    return state
+
+
+def run_window(
+    rule: AdamRule, state: AdamState, losses: Sequence[InnerLoss], inputs: Inputs, *, first_step: int = 1
+) -> tuple[AdamState, list[WindowStep]]:
+    """Inner steps that can be replayed.
+
+    Args:
+        rule: constants of the inner Adam.
+        state: at the start of the window, moments included.
+        losses: one a step.
+        inputs: what the hypergradient is taken with respect to; detached here.
+        first_step: number of the first step since the learner was initialised, 1-based (Adam's bias correction).
+
+    Returns:
+        The state after the window, and its steps for `replay`.
+    """
+    inputs = tuple(x.detach() for x in inputs)
+    steps: list[WindowStep] = []
+    for step, loss in enumerate(losses, first_step):
+        g = gradient(loss, state.theta, inputs)
+        after = adam_step(rule, state, g, step)
+        steps.append(WindowStep(loss, state, after, g, step))
+        state = after
+    return state, steps
+
+
+def replay(rule: AdamRule, steps: Sequence[WindowStep], inputs: Inputs, theta_bar: Tensor) -> Inputs:
+    """Hypergradient of a scalar of the final parameters with respect to the inputs of every step.
+
+    The window is truncated: the state at its start counts as a constant.
+
+    Args:
+        rule: as given to `run_window`.
+        steps: from `run_window`.
+        inputs: as given to `run_window`.
+        theta_bar: gradient of the scalar with respect to the parameters after the window, [p].
+
+    Returns:
+        One tensor per input, of its shape.
+    """
+    bar = AdamState.start(theta_bar)
+    total = tuple(torch.zeros_like(x) for x in inputs)
+    leaves = tuple(x.detach().requires_grad_() for x in inputs)
+    for step in reversed(steps):
+        bar, gradient_bar = adam_step_adjoint(rule, step.before, step.after, step.gradient, step.step, bar)
+        theta = step.before.theta.detach().requires_grad_()
+        (g,) = torch.autograd.grad(step.loss(theta, leaves), theta, create_graph=True)
+        hessian_product, *mixed = torch.autograd.grad(
+            g, (theta, *leaves), grad_outputs=gradient_bar, allow_unused=True, materialize_grads=True
+        )
+        bar = bar._replace(theta=bar.theta + hessian_product)
+        total = tuple(a + b for a, b in zip(total, mixed, strict=True))
+    return total

@@ -1,0 +1,148 @@
+"""Where the factors start: sequences a teacher generates, users' own sequences, or noise.
+
+A summary that starts at a sequence reads (nearly) its items and predicts what the teacher predicts after each of them: the
+query of an input is fitted until the item has most of the mass, and the query of a target is the teacher's state,
+since the teacher's prediction is softmax(h V^T).
+"""
+
+import torch
+from torch import Tensor
+
+from seqdistill.data.dataset import Dataset
+from seqdistill.learners import Recommender
+from seqdistill.summary import Factors
+
+SHARPEN_STEPS = 500
+SHARPEN_RATE = 0.05
+"""Adam's step relative to the root mean square of the queries it starts from."""
+MAX_LOGITS = 16_000_000
+RANDOM_QUERY_STD = 1.0
+
+
+@torch.no_grad()
+def generate_sequences(
+    teacher: Recommender, first_items: Tensor, *, num_sequences: int, length: int, repeats: bool, rng: torch.Generator
+) -> Tensor:
+    """Sample sequences step by step from a teacher's predictions; they are nobody's history.
+
+    Args:
+        teacher: in evaluation mode.
+        first_items: int64 [any], ids to draw the first item from.
+        num_sequences: n.
+        length: l.
+        repeats: whether an item may come twice in a sequence; also allowed where the catalogue is shorter than `length`.
+        rng: on the CPU.
+
+    Returns:
+        int64 [n, l] ids.
+    """
+    device = teacher.embedding.device
+    drawn = first_items[torch.randint(len(first_items), (num_sequences, 1), generator=rng)].to(device)
+    for _ in range(length - 1):
+        scores = teacher.scores(teacher.last_states(drawn))
+        if not repeats and drawn.shape[1] < scores.shape[1]:
+            scores = scores.scatter(1, drawn - 1, -torch.inf)
+        following = torch.multinomial(scores.softmax(-1).cpu(), 1, generator=rng) + 1
+        drawn = torch.cat([drawn, following.to(device)], dim=1)
+    return drawn
+
+
+def real_sequences(dataset: Dataset, *, num_sequences: int, length: int, rng: torch.Generator) -> Tensor:
+    """Training sequences of randomly drawn users, the most recent items of each; short ones are joined up to `length`.
+
+    Returns:
+        int64 [n, l] ids.
+    """
+    wanted = num_sequences * length
+    kept: list[Tensor] = []
+    while wanted > 0:
+        order = torch.randperm(dataset.num_users, generator=rng).tolist()
+        for user in order:
+            end = int(dataset.training_ends[user])
+            begin = max(int(dataset.offsets[user]), end - length)
+            kept.append(torch.from_numpy(dataset.items[begin:end])[:wanted])
+            wanted -= len(kept[-1])
+            if wanted == 0:
+                break
+    return torch.cat(kept).view(num_sequences, length)
+
+
+def sharp_queries(items: Tensor, item_factor: Tensor, sharpness: float) -> Tensor:
+    """Queries whose distributions sit on given items: argmax over H of log softmax(H V^T)[item], stopped early.
+
+    Args:
+        items: int64 [...] ids.
+        item_factor: V, [num_items, d3].
+        sharpness: mean probability of the item at which to stop, in (0, 1). Where it cannot be reached (an item inside
+            the convex hull of others), the sharpest queries after a fixed number of steps.
+
+    Returns:
+        [..., d3].
+    """
+    flat = items.reshape(-1)
+    chunk = max(1, MAX_LOGITS // len(item_factor))
+    fitted = [_sharpen(item_factor[part - 1], part, item_factor, sharpness) for part in torch.split(flat, chunk)]
+    return torch.cat(fitted).view(*items.shape, -1)
+
+
+def _sharpen(own: Tensor, items: Tensor, item_factor: Tensor, sharpness: float) -> Tensor:
+    # At the start every item's own logit is the same few times the log of the catalogue.
+    scale = 2 * torch.log(torch.tensor(float(len(item_factor) + 1)))
+    queries = (scale * own / own.square().sum(-1, keepdim=True).clamp(min=1e-12)).requires_grad_()
+    optimiser = torch.optim.Adam([queries], lr=SHARPEN_RATE * float(queries.detach().square().mean().sqrt()))
+    for _ in range(SHARPEN_STEPS):
+        log_mass = (queries @ item_factor.T).log_softmax(-1).gather(-1, (items - 1)[:, None])
+        if float(log_mass.detach().exp().mean()) >= sharpness:
+            break
+        optimiser.zero_grad()
+        (-log_mass.sum()).backward()
+        optimiser.step()
+    return queries.detach()
+
+
+def decompose(queries: Tensor, ranks: tuple[int, int], *, sweeps: int = 10) -> Factors:
+    """Tucker factors of a tensor, by higher-order orthogonal iteration (De Lathauwer et al., 2000).
+
+    At full ranks U and T are identities and the core is the tensor: nothing is lost and every entry is free. Below them,
+    U and T have orthonormal columns and the error is (locally) least.
+
+    Args:
+        queries: H, [n, l, c].
+        ranks: (d1, d2), at most (n, l).
+        sweeps: alternations between U and T.
+    """
+    n, length, _ = queries.shape
+    eye_n, eye_l = (torch.eye(size, dtype=queries.dtype, device=queries.device) for size in (n, length))
+    if ranks == (n, length):
+        return Factors(eye_n, eye_l, queries.clone())
+    user, time = eye_n, _leading(queries.transpose(0, 1), ranks[1])
+    for _ in range(sweeps):
+        user = _leading(torch.einsum("nlc,lb->nbc", queries, time), ranks[0])
+        time = _leading(torch.einsum("nlc,na->lac", queries, user), ranks[1])
+    return Factors(user, time, torch.einsum("nlc,na,lb->abc", queries, user, time))
+
+
+def _leading(unfolded: Tensor, rank: int) -> Tensor:
+    """Leading left singular vectors of a tensor unfolded along its first axis, [size, rank]."""
+    return torch.linalg.svd(unfolded.reshape(len(unfolded), -1), full_matrices=True).U[:, :rank].contiguous()
+
+
+def random_factors(
+    num_sequences: int, length: int, width: int, ranks: tuple[int, int], item_factor: Tensor, rng: torch.Generator
+) -> Factors:
+    """Independent normal factors, scaled so that the logits H V^T have about unit variance.
+
+    Args:
+        num_sequences: n.
+        length: l.
+        width: last dimension of the core, d3 or 2 d3.
+        ranks: (d1, d2).
+        item_factor: V, [num_items, d3].
+        rng: on the CPU.
+    """
+    d1, d2 = ranks
+    rms = float(item_factor.square().sum(-1).mean().sqrt())
+    user = torch.randn(num_sequences, d1, generator=rng) / d1**0.5
+    time = torch.randn(length, d2, generator=rng) / d2**0.5
+    core = torch.randn(d1, d2, width, generator=rng) * (RANDOM_QUERY_STD / rms)
+    return Factors(*(t.to(item_factor.device) for t in (user, time, core)))

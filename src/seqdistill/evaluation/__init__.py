@@ -1,0 +1,1 @@
+"""Metrics, rankings and the tables made of them."""

@@ -1,0 +1,39 @@
+"""Progress of long work, kept apart from how it is shown."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+
+class Task(Protocol):
+    """One piece of work under way."""
+
+    def advance(self, note: str = "") -> None:
+        """One more unit is done; `note` tells how it goes."""
+        ...
+
+
+class Progress(Protocol):
+    """Where work reports to."""
+
+    def task(self, title: str, total: int) -> AbstractContextManager[Task]:
+        """Begin a piece of work of `total` units; leaving the context ends it, complete or not."""
+        ...
+
+
+class _SilentTask:
+    def advance(self, note: str = "") -> None:
+        del note
+
+
+class SilentProgress:
+    """Shows nothing."""
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Iterator[Task]:
+        """See `Progress.task`."""
+        del title, total
+        yield _SilentTask()
+
+
+SILENT = SilentProgress()

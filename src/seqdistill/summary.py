@@ -1,0 +1,202 @@
+"""A summary: n synthetic sequences of l positions over a real catalogue, held as Tucker factors.
+
+    H = G x_1 U x_2 T                      queries, [n, l, d3] or, with separate targets, [n, l, 2 d3]
+    P = softmax(H V^T)                     a distribution over the items at every position
+
+(TD3, arXiv 2502.02854, section 3.2.) With `tied` targets, as in the paper, the distribution at t + 1 is what a learner
+has to predict at t. With `separate` targets the core has two slices: H_in is what is read and H_out what is to be
+predicted. A teacher predicts by softmax(h V^T) with its state h, so a row of H_out can hold a teacher's whole prediction.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from seqdistill import __version__
+from seqdistill.artifacts import artifact_bytes, read_artifact, write_artifact
+from seqdistill.config import Regime, Targets
+from seqdistill.errors import SeqDistillError
+from seqdistill.sequences import Sequences
+
+FORMAT_VERSION = 1
+ITEM_IDS = "item_ids.parquet"
+
+
+class Factors(NamedTuple):
+    """The part of a summary that distillation learns.
+
+    Attributes:
+        user: U, synthetic user latent factor, [n, d1].
+        time: T, temporal dynamics latent factor, [l, d2].
+        core: G, relation core, [d1, d2, d3] or, with separate targets, [d1, d2, 2 d3].
+    """
+
+    user: Tensor
+    time: Tensor
+    core: Tensor
+
+    def compose(self) -> Tensor:
+        """H = G x_1 U x_2 T, [n, l, d3 or 2 d3]."""
+        return torch.einsum("na,lb,abc->nlc", self.user, self.time, self.core)
+
+    def query_pairs(self, targets: Targets) -> tuple[Tensor, Tensor]:
+        """What is read and what is to be predicted at each training position, both [n, positions, d3].
+
+        There are l positions with separate targets, and l - 1 with tied ones: the last distribution is only a target.
+        """
+        queries = self.compose()
+        if targets == "tied":
+            return queries[:, :-1], queries[:, 1:]
+        read, predict = queries.chunk(2, dim=-1)
+        return read, predict
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Attributes:
+        learning_rate: of Adam, decayed to 0 along a cosine.
+        steps: gradient steps, each over all sequences.
+    """
+
+    learning_rate: float
+    steps: int
+
+
+DEFAULT_SCHEDULE = Schedule(learning_rate=0.01, steps=300)
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """Synthetic sequences and all that a learner needs to train on them.
+
+    Attributes:
+        factors: U, T and the core.
+        item_factor: V, [num_items, d3]; row v - 1 is item v.
+        item_ids: the log's ids; item v is `item_ids[v - 1]`.
+        targets: whether targets are tied to the inputs or separate.
+        schedules: the training schedule that did best on validation, by regime.
+        details: what made it (dataset, config), as JSON values.
+    """
+
+    factors: Factors
+    item_factor: Tensor
+    item_ids: pl.Series
+    targets: Targets
+    schedules: dict[Regime, Schedule] = field(default_factory=dict[Regime, Schedule])
+    details: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def num_sequences(self) -> int:
+        """n."""
+        return self.factors.user.shape[0]
+
+    @property
+    def length(self) -> int:
+        """l, the longest history a learner trained on it can read."""
+        return self.factors.time.shape[0]
+
+    @property
+    def num_items(self) -> int:
+        """|V|."""
+        return self.item_factor.shape[0]
+
+    @property
+    def dim(self) -> int:
+        """d3, width of the item factor."""
+        return self.item_factor.shape[1]
+
+    def queries(self) -> Tensor:
+        """Input queries H, [n, l, d3]."""
+        return self.factors.compose()[..., : self.dim]
+
+    def distributions(self) -> Tensor:
+        """P, what each synthetic position reads, [n, l, num_items]; rows sum to one. Large: n l num_items numbers."""
+        return (self.queries() @ self.item_factor.T).softmax(-1)
+
+    def sequences(self) -> Sequences:
+        """What a learner trains on: queries to read and to predict, at every position."""
+        read, predict = self.factors.query_pairs(self.targets)
+        return Sequences(read, predict, torch.ones(read.shape[:2], dtype=torch.bool), self.item_factor)
+
+    def schedule(self, regime: Regime) -> Schedule:
+        """The recommended schedule, or a default where none was chosen."""
+        return self.schedules.get(regime, DEFAULT_SCHEDULE)
+
+    def save(self, path: str | Path) -> None:
+        """Write a summary folder: factors, item factor, item ids and a manifest with the SHA-256 of each.
+
+        Raises:
+            SeqDistillError: if the folder exists and is not a summary, or cannot be written.
+        """
+        write_artifact(
+            Path(path),
+            kind="summary",
+            version=FORMAT_VERSION,
+            tensors={"factors": self.factors._asdict(), "item_factor": {"item": self.item_factor}},
+            extra_files={ITEM_IDS: lambda file: self.item_ids.rename("item_id").to_frame().write_parquet(file)},
+            manifest={
+                "versions": {"seqdistill": __version__, "torch": torch.__version__},
+                "targets": self.targets,
+                "shapes": {
+                    **{name: list(t.shape) for name, t in self.factors._asdict().items()},
+                    "item": list(self.item_factor.shape),
+                },
+                "schedules": {
+                    regime: {"learning_rate": s.learning_rate, "steps": s.steps} for regime, s in self.schedules.items()
+                },
+                "details": self.details,
+            },
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Summary":
+        """Read and verify a summary folder.
+
+        Raises:
+            SeqDistillError: naming the file that is missing, damaged, altered or inconsistent.
+        """
+        folder = Path(path)
+        manifest, tensors = read_artifact(folder, kind="summary", version=FORMAT_VERSION)
+        try:
+            factors = Factors(**tensors["factors"])
+            item_factor = tensors["item_factor"]["item"]
+            item_ids = pl.read_parquet(folder / ITEM_IDS)["item_id"]
+            summary = cls(
+                factors,
+                item_factor,
+                item_ids,
+                manifest["targets"],
+                {regime: Schedule(**values) for regime, values in manifest["schedules"].items()},
+                manifest["details"],
+            )
+            consistent = summary._is_consistent()
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, pl.exceptions.PolarsError) as error:
+            raise SeqDistillError(f"{folder} is not a complete summary: {error}") from error
+        if not consistent:
+            raise SeqDistillError(f"{folder}: the factors' shapes do not fit together; the summary was altered")
+        return summary
+
+    def size_bytes(self) -> int:
+        """Bytes of the tensors and the item ids as they are held (the folder adds a few kB of headers)."""
+        tensors = (*self.factors, self.item_factor)
+        return sum(t.numel() * t.element_size() for t in tensors) + int(self.item_ids.str.len_bytes().sum())
+
+    def _is_consistent(self) -> bool:
+        user, time, core = self.factors
+        width = self.dim * (2 if self.targets == "separate" else 1)
+        return (
+            self.targets in ("tied", "separate")
+            and core.shape == (user.shape[1], time.shape[1], width)
+            and len(self.item_ids) == self.num_items
+        )
+
+
+def summary_folder_bytes(path: str | Path) -> int:
+    """Bytes of a saved summary, everything in the folder counted."""
+    return artifact_bytes(Path(path))

@@ -1,0 +1,166 @@
+"""Fit a recommender to a log or to a few sequences.
+
+Both minimise next-item cross-entropy at every position with Adam. A log gives hard targets, in windows re-cut every
+epoch, until the validation likelihood stops rising. A few sequences, synthetic or real, are one batch, and their targets
+may be distributions.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqdistill.attention import soft_cross_entropy
+from seqdistill.config import LearnerConfig, Regime, TeacherConfig
+from seqdistill.data.dataset import Dataset
+from seqdistill.evaluation.metrics import summarise
+from seqdistill.evaluation.ranking import rank_held_out
+from seqdistill.learners import Recommender, build_learner
+from seqdistill.progress import SILENT, Progress
+from seqdistill.seeding import derive_seed, seeded
+from seqdistill.sequences import Sequences
+from seqdistill.summary import Schedule
+
+CPU = torch.device("cpu")
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedToLog:
+    """A recommender trained on a log, and how that went.
+
+    Attributes:
+        model: with the parameters of the best epoch.
+        best_epoch: 1-based.
+        validation: mean metrics of the best epoch on the validation items.
+        seconds: wall-clock time of the training, validation included.
+        checkpoints: epoch -> the learner's parameters (without the embedding) after it, for `keep_epochs`.
+    """
+
+    model: Recommender
+    best_epoch: int
+    validation: dict[str, float]
+    seconds: float
+    checkpoints: dict[int, State] = field(default_factory=dict[int, State])
+
+
+def fit_to_log(
+    dataset: Dataset,
+    config: TeacherConfig,
+    *,
+    length: int,
+    seed: int,
+    architecture: LearnerConfig | None = None,
+    device: torch.device = CPU,
+    progress: Progress = SILENT,
+    title: str = "training on the log",
+) -> FittedToLog:
+    """Train a recommender on the training part of a log, with early stopping on the validation log-likelihood.
+
+    Args:
+        dataset: the log.
+        config: optimiser settings and width.
+        length: positions the learner reads.
+        seed: decides everything random.
+        architecture: of the learner; the one in `config` by default.
+        device: where to train.
+        progress: where to report.
+        title: of the report.
+    """
+    started = time.perf_counter()
+    rng = np.random.default_rng(derive_seed(seed, "windows"))
+    with seeded(derive_seed(seed, "log"), device), progress.task(title, config.epochs) as task:
+        learner = build_learner(architecture or config, dim=config.dim, length=length, dropout=config.dropout)
+        model = Recommender.fresh(learner, dataset.num_items).to(device)
+        optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        checkpoints: dict[int, State] = {}
+        best_epoch, best, best_state = 0, dict[str, float](), dict[str, Tensor]()
+        for epoch in range(1, config.epochs + 1):
+            _fit_epoch(model, optimiser, dataset.training_windows(length, rng), config.batch_size)
+            if epoch in config.keep_epochs:
+                checkpoints[epoch] = _copy(model.learner.state_dict())
+            metrics = summarise(rank_held_out(model, dataset, "validation", length=length))
+            if not best or metrics["log_likelihood"] > best["log_likelihood"]:
+                best_epoch, best, best_state = epoch, metrics, _copy(model.state_dict())
+            task.advance(f"validation NDCG@10 {metrics['ndcg@10']:.4f}, best epoch {best_epoch}")
+            if epoch - best_epoch >= config.patience:
+                break
+    model.load_state_dict(best_state)
+    return FittedToLog(model.eval(), best_epoch, best, time.perf_counter() - started, checkpoints)
+
+
+def _fit_epoch(model: Recommender, optimiser: torch.optim.Optimizer, rows: np.ndarray, batch_size: int) -> None:
+    model.train()
+    device = model.embedding.device
+    windows = torch.from_numpy(rows)[torch.randperm(len(rows))]
+    for batch in torch.split(windows, batch_size):
+        batch = batch[:, : int((batch > 0).sum(1).max())].to(device)  # noqa: PLW2901 - trimmed of common padding
+        states = model(batch[:, :-1])
+        present = batch[:, 1:] > 0
+        loss = torch.nn.functional.cross_entropy(model.scores(states[present]), batch[:, 1:][present] - 1)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+def fit_to_sequences(
+    sequences: Sequences,
+    architecture: LearnerConfig,
+    regime: Regime,
+    schedule: Schedule,
+    *,
+    seed: int,
+    length: int | None = None,
+    dropout: float = 0.0,
+    device: torch.device = CPU,
+    on_step: Callable[[int], None] | None = None,
+) -> Recommender:
+    """Train a new recommender on a few sequences, all of them at every step.
+
+    Args:
+        sequences: what to learn.
+        architecture: of the learner; its width is that of the item factor.
+        regime: `shared` freezes the item factor as the embedding; `fresh` trains one from random.
+        schedule: steps and learning rate, decayed to 0 along a cosine.
+        seed: decides the initial parameters and the dropout.
+        length: positions the learner can read; by default those of the sequences.
+        dropout: of the learner while it trains.
+        device: where to train.
+        on_step: called after each step with its number, 1-based.
+    """
+    sequences = sequences.to(device)
+    factor, present = sequences.item_factor, sequences.mask
+    embed_inputs, embed_targets = sequences.embedders()
+    with seeded(derive_seed(seed, "sequences"), device):
+        learner = build_learner(
+            architecture, dim=factor.shape[1], length=length or sequences.length, dropout=dropout
+        )
+        if regime == "shared":
+            model = Recommender(learner, factor, frozen=True)
+        else:
+            model = Recommender.fresh(learner, len(factor))
+        model = model.to(device).train()
+        if regime == "shared":
+            inputs, targets = embed_inputs(factor), embed_targets(factor)
+            embed_inputs, embed_targets = (lambda _: inputs), (lambda _: targets)
+        trained = [p for p in model.parameters() if p.requires_grad]
+        optimiser = torch.optim.Adam(trained, lr=schedule.learning_rate)
+        decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, schedule.steps)
+        for step in range(1, schedule.steps + 1):
+            embedding = model.embedding
+            states = model.learner(embed_inputs(embedding), present)[present]
+            loss = soft_cross_entropy(states, embed_targets(embedding)[present], embedding).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            decay.step()
+            if on_step is not None:
+                on_step(step)
+    return model.eval()
+
+
+def _copy(state: State) -> State:
+    return {name: value.detach().cpu().clone() for name, value in state.items()}

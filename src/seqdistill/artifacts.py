@@ -138,11 +138,6 @@ def artifact_kind(path: Path) -> str | None:
         return None
 
 
-def artifact_bytes(path: Path) -> int:
-    """Total size of the files of a folder."""
-    return sum(f.stat().st_size for f in path.iterdir())
-
-
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file atomically, indented, with a final newline."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

@@ -1,8 +1,8 @@
 """The two catalogue-sized operations everything else is made of.
 
-A synthetic position is a distribution over items, P = softmax(H V^T), and nobody ever needs P itself: its mean embedding
-P E is attention with query H, key V and value E, and since P sums to one, the cross-entropy from P to a prediction
-q = softmax(h E^T) is
+A synthetic position is a distribution over items, P = softmax(H V^T), and nobody ever needs P itself: its mean
+embedding P E is attention with query H, key V and value E, and since P sums to one, the cross-entropy from P to a
+prediction q = softmax(h E^T) is
 
     -sum_v P_v log q_v = logsumexp(h E^T) - h . (P E).
 

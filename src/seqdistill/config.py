@@ -7,7 +7,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -32,29 +32,31 @@ class Section(BaseModel):
 class DataConfig(Section):
     """Reading a log."""
 
-    min_count: int = Field(5, ge=1, description="drop items and users with fewer interactions, in one pass")
+    min_count: int = Field(default=5, ge=1, description="drop items and users with fewer interactions, in one pass")
 
 
 class LearnerConfig(Section):
     """An architecture; its width is that of the item embedding."""
 
     learner: LearnerName = "sasrec"
-    layers: int = Field(1, ge=1, le=64)
-    heads: int = Field(1, ge=1, le=64)
-    feed_forward: int = Field(64, ge=1, description="hidden width of the position-wise network")
+    layers: int = Field(default=1, ge=1, le=64)
+    heads: int = Field(default=1, ge=1, le=64)
+    feed_forward: int = Field(default=64, ge=1, description="hidden width of the position-wise network")
 
 
 class TeacherConfig(LearnerConfig):
     """Training on the real log, for the teacher and for the full-data row alike."""
 
-    dim: int = Field(32, ge=1, description="width of the item embedding, d3 of the summary")
-    dropout: float = Field(0.3, ge=0, lt=1)
-    learning_rate: float = Field(3e-3, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
-    batch_size: int = Field(128, ge=1, description="windows of the log per step")
-    epochs: int = Field(100, ge=1, description="at most; early stopping ends sooner")
-    patience: int = Field(8, ge=1, description="epochs without a better validation log-likelihood")
-    keep_epochs: tuple[int, ...] = Field((1, 2, 4, 8, 16, 32, 64), description="epochs whose parameters are kept")
+    dim: int = Field(default=32, ge=1, description="width of the item embedding, d3 of the summary")
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    batch_size: int = Field(default=128, ge=1, description="windows of the log per step")
+    epochs: int = Field(default=100, ge=1, description="at most; early stopping ends sooner")
+    patience: int = Field(default=8, ge=1, description="epochs without a better validation log-likelihood")
+    keep_epochs: tuple[int, ...] = Field(
+        default=(1, 2, 4, 8, 16, 32, 64), description="epochs whose parameters are kept"
+    )
 
     @model_validator(mode="after")
     def _heads_divide_dim(self) -> Self:
@@ -66,34 +68,45 @@ class TeacherConfig(LearnerConfig):
 class DistillConfig(Section):
     """The summary and the bi-level optimisation."""
 
-    num_sequences: int = Field(20, ge=1, description="n, synthetic sequences")
-    length: int = Field(50, ge=2, description="l, positions of a synthetic sequence and of every history")
-    rank: tuple[int, int] | None = Field(None, description="Tucker ranks (user, time); None: full, n and l")
+    num_sequences: int = Field(default=20, ge=1, description="n, synthetic sequences")
+    length: int = Field(default=50, ge=2, description="l, positions of a synthetic sequence and of every history")
+    rank: tuple[int, int] | None = Field(
+        default=None, description="Tucker ranks (user, time); none: full ranks, n and l"
+    )
     targets: Targets = "separate"
     start: Literal["generated", "real", "random"] = Field(
-        "generated", description="where the factors start: sequences the teacher generates, users' own, or noise"
+        default="generated",
+        description="where the factors start: sequences the teacher generates, users' own, or noise",
     )
-    sharpness: float = Field(0.9, gt=0, lt=1, description="mean probability of the item itself where inputs start")
-    steps: int = Field(300, ge=0, description="outer steps")
-    learning_rate: float = Field(0.01, gt=0, description="of the factors, decayed to 0 along a cosine")
-    weight_decay: float = Field(0.0, ge=0, description="of the factors")
-    inner_steps: int = Field(300, ge=1, description="T_in, longest run of a learner including its window")
-    window: int = Field(20, ge=1, description="W, differentiated steps at the end of the run")
-    inner_learning_rate: float = Field(0.01, gt=0)
-    inner_weight_decay: float = Field(0.0, ge=0)
-    inner_batch_size: int | None = Field(None, ge=1, description="sequences per inner step; None: all")
-    cuts: int | Literal["all"] = Field("all", description="random cuts beside the last position, or all positions")
+    sharpness: float = Field(
+        default=0.9, gt=0, lt=1, description="mean probability of the item itself where the inputs start"
+    )
+    steps: int = Field(default=300, ge=0, description="outer steps")
+    learning_rate: float = Field(
+        default=0.01, gt=0, description="how far an entry of H moves in an outer step; falls to 0 along a cosine"
+    )
+    weight_decay: float = Field(default=0.0, ge=0, description="of the factors")
+    inner_steps: int = Field(default=300, ge=1, description="T_in, longest run of a learner, its window included")
+    window: int = Field(default=20, ge=1, description="W, differentiated steps at the end of the run")
+    inner_learning_rate: float = Field(default=0.01, gt=0)
+    inner_weight_decay: float = Field(default=0.0, ge=0)
+    inner_batch_size: int | None = Field(default=None, ge=1, description="sequences per inner step; none: all")
+    cuts: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
+        default="all", description="random cuts beside the last position, or all positions"
+    )
     learner_start: Literal["random", "teacher"] = Field(
-        "random", description="initial parameters of each outer step's learner: random, or an early teacher checkpoint"
+        default="random", description="where learners start: at random, or at an early teacher checkpoint"
     )
     learner_pool: int = Field(
-        16, ge=0, description="learners of all ages that carry on from window to window; 0: a new one every outer step"
+        default=16,
+        ge=0,
+        description="learners of all ages that carry on from window to window; 0: a new one every outer step",
     )
-    alignment_weight: float = Field(1.0, ge=0)
-    outer_batch_size: int = Field(128, ge=1, description="windows of the log per outer step")
-    clip: float = Field(2.0, gt=0, description="largest hypergradient norm, in running means of that norm")
-    validate_every: int = Field(25, ge=1, description="outer steps between validations of the summary")
-    validation_learners: int = Field(2, ge=1, description="learners averaged by one validation")
+    alignment_weight: float = Field(default=1.0, ge=0)
+    outer_batch_size: int = Field(default=128, ge=1, description="windows of the log per outer step")
+    clip: float = Field(default=2.0, gt=0, description="largest hypergradient norm, as a multiple of its running mean")
+    validate_every: int = Field(default=25, ge=1, description="outer steps between validations of the summary")
+    validation_learners: int = Field(default=2, ge=1, description="learners averaged by one validation")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -123,25 +136,29 @@ class TrainConfig(LearnerConfig):
     """Training a new learner on a summary (or, with the teacher's optimiser settings, on a log)."""
 
     regime: Regime = "shared"
-    learning_rate: float | None = Field(None, gt=0, description="None: the one the summary recommends for the regime")
-    steps: int | None = Field(None, ge=1, description="None: the number the summary recommends for the regime")
-    dropout: float = Field(0.0, ge=0, lt=1)
+    learning_rate: float | None = Field(
+        default=None, gt=0, description="none: what the summary recommends for the regime"
+    )
+    steps: int | None = Field(default=None, ge=1, description="none: what the summary recommends for the regime")
+    dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 class EvaluateConfig(Section):
     """Ranking the held-out items."""
 
     cutoffs: tuple[int, ...] = (10, 20)
-    mask_seen: bool = Field(False, description="leave items of the history out of the ranking")
-    seeds: int = Field(3, ge=1, description="learners trained for each row of a table")
-    candidate_rates: tuple[float, ...] = Field((3e-3, 1e-2), description="learning rates tried on validation")
-    candidate_steps: tuple[int, ...] = Field((100, 200, 400), description="training steps tried on validation")
+    mask_seen: bool = Field(default=False, description="leave items of the history out of the ranking")
+    seeds: int = Field(default=3, ge=1, description="learners trained for each row of a table")
+    candidate_rates: tuple[float, ...] = Field(default=(3e-3, 1e-2), description="learning rates tried on validation")
+    candidate_steps: tuple[int, ...] = Field(
+        default=(25, 50, 100, 200, 300, 400, 600), description="training steps tried on validation, in one run"
+    )
 
 
 class Config(Section):
     """Every setting of a run."""
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     data: DataConfig = DataConfig()
     teacher: TeacherConfig = TeacherConfig()
     distill: DistillConfig = DistillConfig()

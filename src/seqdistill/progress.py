@@ -1,6 +1,6 @@
 """Progress of long work, kept apart from how it is shown."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -30,7 +30,7 @@ class SilentProgress:
     """Shows nothing."""
 
     @contextmanager
-    def task(self, title: str, total: int) -> Iterator[Task]:
+    def task(self, title: str, total: int) -> Generator[Task]:
         """See `Progress.task`."""
         del title, total
         yield _SilentTask()

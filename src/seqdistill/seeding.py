@@ -1,6 +1,6 @@
 """Randomness that depends on a seed alone, and leaves the caller's random state as it was."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 
 
 @contextmanager
-def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+def seeded(seed: int, device: torch.device | None = None) -> Generator[None]:
     """Run a block under torch's global generators seeded with `seed`, and restore them afterwards."""
     devices = [device] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):

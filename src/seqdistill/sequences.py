@@ -1,9 +1,9 @@
 """Sequences a learner can train on, real or synthetic, under one form.
 
-A position plays two roles: what is read there, and what is to be predicted next. Each role of a set of sequences is held
-either as items (ids) or as queries, each of which stands for the distribution softmax(H V^T) over the catalogue. A
-summary has queries in both roles, a log has items in both, and real sequences with a teacher's predictions as targets
-read items and predict queries.
+A position plays two roles: what is read there, and what is to be predicted next. Each role of a set of sequences is
+held either as items (ids) or as queries, each of which stands for the distribution softmax(H V^T) over the catalogue.
+A summary has queries in both roles, a log has items in both, and real sequences with a teacher's predictions as
+targets read items and predict queries.
 """
 
 from collections.abc import Callable
@@ -48,7 +48,7 @@ class Sequences:
 
     @property
     def num_items(self) -> int:
-        """|V|."""
+        """Size of the catalogue, |V|."""
         return self.item_factor.shape[0]
 
     def to(self, device: torch.device) -> "Sequences":
@@ -56,7 +56,7 @@ class Sequences:
         return Sequences(*(t.to(device) for t in (self.read, self.predict, self.mask, self.item_factor)))
 
     def embedders(self) -> tuple[Embedder, Embedder]:
-        """Functions of an embedding E [num_items, dim] that give the embedded inputs and targets, [n, positions, dim]."""
+        """Functions of an embedding E [num_items, dim] for the embedded inputs and targets, [n, positions, dim]."""
         return self._embedder(self.read), self._embedder(self.predict)
 
     def _embedder(self, role: Tensor) -> Embedder:

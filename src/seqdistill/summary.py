@@ -5,7 +5,7 @@
 
 (TD3, arXiv 2502.02854, section 3.2.) With `tied` targets, as in the paper, the distribution at t + 1 is what a learner
 has to predict at t. With `separate` targets the core has two slices: H_in is what is read and H_out what is to be
-predicted. A teacher predicts by softmax(h V^T) with its state h, so a row of H_out can hold a teacher's whole prediction.
+predicted. A teacher predicts by softmax(h V^T) with its state h, so a row of H_out can hold its whole prediction.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from seqdistill import __version__
-from seqdistill.artifacts import artifact_bytes, read_artifact, write_artifact
+from seqdistill.artifacts import read_artifact, write_artifact
 from seqdistill.config import Regime, Targets
 from seqdistill.errors import SeqDistillError
 from seqdistill.sequences import Sequences
@@ -60,7 +60,7 @@ class Schedule:
     """How long and how fast to train.
 
     Attributes:
-        learning_rate: of Adam, decayed to 0 along a cosine.
+        learning_rate: of Adam, constant.
         steps: gradient steps, each over all sequences.
     """
 
@@ -93,7 +93,7 @@ class Summary:
 
     @property
     def num_sequences(self) -> int:
-        """n."""
+        """Number of synthetic sequences, n."""
         return self.factors.user.shape[0]
 
     @property
@@ -103,7 +103,7 @@ class Summary:
 
     @property
     def num_items(self) -> int:
-        """|V|."""
+        """Size of the catalogue, |V|."""
         return self.item_factor.shape[0]
 
     @property
@@ -182,9 +182,12 @@ class Summary:
             raise SeqDistillError(f"{folder}: the factors' shapes do not fit together; the summary was altered")
         return summary
 
-    def size_bytes(self) -> int:
-        """Bytes of the tensors and the item ids as they are held (the folder adds a few kB of headers)."""
-        tensors = (*self.factors, self.item_factor)
+    def size_bytes(self, *, factors: bool = True) -> int:
+        """Bytes of the item factor and the item ids and, if asked for, of U, T and the core.
+
+        The folder adds a few kB of headers.
+        """
+        tensors = (self.item_factor, *(self.factors if factors else ()))
         return sum(t.numel() * t.element_size() for t in tensors) + int(self.item_ids.str.len_bytes().sum())
 
     def _is_consistent(self) -> bool:
@@ -195,8 +198,3 @@ class Summary:
             and core.shape == (user.shape[1], time.shape[1], width)
             and len(self.item_ids) == self.num_items
         )
-
-
-def summary_folder_bytes(path: str | Path) -> int:
-    """Bytes of a saved summary, everything in the folder counted."""
-    return artifact_bytes(Path(path))

@@ -1,8 +1,8 @@
 """Fit a recommender to a log or to a few sequences.
 
 Both minimise next-item cross-entropy at every position with Adam. A log gives hard targets, in windows re-cut every
-epoch, until the validation likelihood stops rising. A few sequences, synthetic or real, are one batch, and their targets
-may be distributions.
+epoch, until the validation likelihood stops rising. A few sequences, synthetic or real, are one batch, and their
+targets may be distributions.
 """
 
 import time
@@ -21,7 +21,7 @@ from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.learners import Recommender, build_learner
 from seqdistill.progress import SILENT, Progress
 from seqdistill.seeding import derive_seed, seeded
-from seqdistill.sequences import Sequences
+from seqdistill.sequences import Embedder, Sequences
 from seqdistill.summary import Schedule
 
 CPU = torch.device("cpu")
@@ -116,7 +116,7 @@ def fit_to_sequences(
     length: int | None = None,
     dropout: float = 0.0,
     device: torch.device = CPU,
-    on_step: Callable[[int], None] | None = None,
+    on_step: Callable[[int, Recommender], None] | None = None,
 ) -> Recommender:
     """Train a new recommender on a few sequences, all of them at every step.
 
@@ -124,31 +124,27 @@ def fit_to_sequences(
         sequences: what to learn.
         architecture: of the learner; its width is that of the item factor.
         regime: `shared` freezes the item factor as the embedding; `fresh` trains one from random.
-        schedule: steps and learning rate, decayed to 0 along a cosine.
+        schedule: steps and (constant) learning rate, as in the inner loop the summary was made for.
         seed: decides the initial parameters and the dropout.
         length: positions the learner can read; by default those of the sequences.
         dropout: of the learner while it trains.
         device: where to train.
-        on_step: called after each step with its number, 1-based.
+        on_step: called after each step with its number, 1-based, and the model as it is then.
     """
     sequences = sequences.to(device)
     factor, present = sequences.item_factor, sequences.mask
     embed_inputs, embed_targets = sequences.embedders()
     with seeded(derive_seed(seed, "sequences"), device):
-        learner = build_learner(
-            architecture, dim=factor.shape[1], length=length or sequences.length, dropout=dropout
-        )
+        learner = build_learner(architecture, dim=factor.shape[1], length=length or sequences.length, dropout=dropout)
         if regime == "shared":
             model = Recommender(learner, factor, frozen=True)
         else:
             model = Recommender.fresh(learner, len(factor))
         model = model.to(device).train()
         if regime == "shared":
-            inputs, targets = embed_inputs(factor), embed_targets(factor)
-            embed_inputs, embed_targets = (lambda _: inputs), (lambda _: targets)
+            embed_inputs, embed_targets = _constant(embed_inputs(factor)), _constant(embed_targets(factor))
         trained = [p for p in model.parameters() if p.requires_grad]
         optimiser = torch.optim.Adam(trained, lr=schedule.learning_rate)
-        decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, schedule.steps)
         for step in range(1, schedule.steps + 1):
             embedding = model.embedding
             states = model.learner(embed_inputs(embedding), present)[present]
@@ -156,10 +152,13 @@ def fit_to_sequences(
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            decay.step()
             if on_step is not None:
-                on_step(step)
+                on_step(step, model)
     return model.eval()
+
+
+def _constant(embedded: Tensor) -> Embedder:
+    return lambda _embedding: embedded
 
 
 def _copy(state: State) -> State:

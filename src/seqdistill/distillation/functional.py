@@ -1,6 +1,5 @@
 """A learner as a function of one flat parameter vector."""
 
-
 import torch
 from torch import Tensor
 from torch.func import functional_call
@@ -25,7 +24,7 @@ class FlatLearner:
 
     def __call__(self, theta: Tensor, embedded: Tensor, mask: Tensor) -> Tensor:
         """States, [batch, positions, dim]; see `Learner.forward`."""
-        pieces = theta.split(self._sizes)
+        pieces = torch.split(theta, self._sizes)
         parameters = {n: p.view(s) for n, p, s in zip(self._names, pieces, self._shapes, strict=True)}
         return functional_call(self._learner, parameters, (embedded, mask))
 

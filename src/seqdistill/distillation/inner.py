@@ -15,8 +15,8 @@ from seqdistill.distillation.replay import InnerLoss, Inputs
 class InnerObjective:
     """Draws the loss of one inner step.
 
-    A causal learner's state at position t is what it would be if the sequence ended there, so a random cut of a sequence is
-    a random position, and several cuts, or all positions, cost one pass.
+    A causal learner's state at position t is what it would be if the sequence ended there, so a random cut of a
+    sequence is a random position, and several cuts, or all positions, cost one pass.
 
     Attributes:
         apply: the learner as a function of its flat parameters.
@@ -35,7 +35,7 @@ class InnerObjective:
     cuts: int | Literal["all"]
 
     def draw(self, rng: torch.Generator) -> InnerLoss:
-        """Fix a batch and its cuts, and return the loss; its inputs are the embedded inputs and targets X, Y [n, p, d]."""
+        """Fix a batch and its cuts, and return the loss; it reads the embedded inputs and targets, each [n, p, d]."""
         device = self.embedding.device
         everything = self.batch_size >= self.num_sequences
         rows = None if everything else torch.randperm(self.num_sequences, generator=rng)[: self.batch_size].to(device)

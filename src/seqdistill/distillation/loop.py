@@ -242,7 +242,9 @@ class _Distillation:
         scale = 1.0 if self.mean_norm == 0.0 else min(1.0, self.config.clip * self.mean_norm / max(norm, 1e-30))
         # What is clipped enters the mean as clipped: one outlier must not lift the bound for those after it.
         clipped = norm * scale
-        self.mean_norm = clipped if self.mean_norm == 0.0 else NORM_MEMORY * self.mean_norm + (1 - NORM_MEMORY) * clipped
+        self.mean_norm = (
+            clipped if self.mean_norm == 0.0 else NORM_MEMORY * self.mean_norm + (1 - NORM_MEMORY) * clipped
+        )
         return scale
 
     def _learner_starts(self, apply: FlatLearner, teacher: FittedToLog) -> list[Tensor]:
@@ -250,7 +252,9 @@ class _Distillation:
             return []
         early = [state for epoch, state in teacher.checkpoints.items() if epoch <= teacher.best_epoch]
         if not early:
-            raise SeqDistillError("distill.learner_start = teacher, but the teacher kept no checkpoint; see keep_epochs")
+            raise SeqDistillError(
+                "distill.learner_start = teacher, but the teacher kept no checkpoint; see keep_epochs"
+            )
         try:
             return [apply.flatten(state).to(self.item_factor.device) for state in early]
         except KeyError as error:
@@ -287,9 +291,7 @@ def start_sequences(dataset: Dataset, teacher: Recommender, config: DistillConfi
         return real_sequences(dataset, num_sequences=n, length=length, rng=rng).to(teacher.embedding.device)
     trained = dataset.training_ends > dataset.offsets[:-1]
     first = torch.from_numpy(dataset.items[dataset.offsets[:-1][trained]])
-    return generate_sequences(
-        teacher, first, num_sequences=n, length=length, repeats=dataset.has_repeats, rng=rng
-    )
+    return generate_sequences(teacher, first, num_sequences=n, length=length, repeats=dataset.has_repeats, rng=rng)
 
 
 def _rms(tensor: Tensor) -> float:

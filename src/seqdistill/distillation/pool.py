@@ -1,7 +1,7 @@
 """Which learner, at which age, an outer step looks at.
 
-Truncated back-propagation differentiates only a window of a learner's training, at a random place of it (RaT-BPTT, Feng et
-al., ICLR 2024). Two ways to bring a learner to that place:
+Truncated back-propagation differentiates only a window of a learner's training, at a random place of it (RaT-BPTT,
+Feng et al., ICLR 2024). Two ways to bring a learner to that place:
 
 - warm up a newly initialised learner for s plain steps, s uniform: what the papers do, and most of the cost;
 - keep a pool of learners of all ages (as FRePo does, Zhou et al., NeurIPS 2022): draw one, train it through the window,
@@ -10,6 +10,7 @@ al., ICLR 2024). Two ways to bring a learner to that place:
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -97,5 +98,9 @@ def initialiser(
 ) -> Callable[[], Tensor]:
     """Draw new learners at random or, if there are any, from given parameter vectors (early teacher checkpoints)."""
     if not starts:
-        return lambda: draw(rng)
-    return lambda: starts[int(torch.randint(len(starts), (), generator=rng))].clone()
+        return partial(draw, rng)
+
+    def draw_start() -> Tensor:
+        return starts[int(torch.randint(len(starts), (), generator=rng))].clone()
+
+    return draw_start

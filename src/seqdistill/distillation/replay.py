@@ -1,13 +1,15 @@
 """Hypergradients by replay: exact, with the memory of one inner step.
 
-An inner run is theta_{k+1} = Adam(theta_k, grad_theta L_k(theta_k, x)), where x (the embedded summary) is what we want to
-differentiate with respect to. Unrolling keeps every step's graph. Here the window runs without any graph and remembers,
-for each step, the state and the gradient: a few vectors of the size of theta. The reverse pass then walks back; with
-bars for sensitivities, step k needs Adam's closed-form adjoint (see `adam`) and, with u = bar(gradient), the one product
+An inner run is theta_{k+1} = Adam(theta_k, grad_theta L_k(theta_k, x)), where x (the embedded summary) is what we want
+to differentiate with respect to. Unrolling keeps every step's graph. Here the window runs without any graph and
+remembers, for each step, the state and the gradient: a few vectors of the size of theta. The reverse pass then walks
+back; with bars for sensitivities, step k needs Adam's closed-form adjoint (see `adam`) and, with u = bar(gradient),
+the one product
 
     d/d(theta, x) <grad_theta L_k(theta_k, x), u>,
 
-which is a reverse pass through the gradient's own graph. Nothing else is recomputed: the gradient's value is remembered.
+which is a reverse pass through the gradient's own graph. Nothing else is recomputed: the gradient's value is
+remembered.
 """
 
 from collections.abc import Callable, Sequence

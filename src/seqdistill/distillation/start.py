@@ -1,9 +1,11 @@
 """Where the factors start: sequences a teacher generates, users' own sequences, or noise.
 
-A summary that starts at a sequence reads (nearly) its items and predicts what the teacher predicts after each of them: the
-query of an input is fitted until the item has most of the mass, and the query of a target is the teacher's state,
+A summary that starts at a sequence reads (nearly) its items and predicts what the teacher predicts after each of them:
+the query of an input is fitted until the item has most of the mass, and the query of a target is the teacher's state,
 since the teacher's prediction is softmax(h V^T).
 """
+
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -30,7 +32,8 @@ def generate_sequences(
         first_items: int64 [any], ids to draw the first item from.
         num_sequences: n.
         length: l.
-        repeats: whether an item may come twice in a sequence; also allowed where the catalogue is shorter than `length`.
+        repeats: whether an item may come twice in a sequence; also allowed where the catalogue is shorter than
+            `length`.
         rng: on the CPU.
 
     Returns:
@@ -56,7 +59,7 @@ def real_sequences(dataset: Dataset, *, num_sequences: int, length: int, rng: to
     wanted = num_sequences * length
     kept: list[Tensor] = []
     while wanted > 0:
-        order = torch.randperm(dataset.num_users, generator=rng).tolist()
+        order = torch.randperm(dataset.num_users, generator=rng).numpy()
         for user in order:
             end = int(dataset.training_ends[user])
             begin = max(int(dataset.offsets[user]), end - length)
@@ -103,8 +106,8 @@ def _sharpen(own: Tensor, items: Tensor, item_factor: Tensor, sharpness: float) 
 def decompose(queries: Tensor, ranks: tuple[int, int], *, sweeps: int = 10) -> Factors:
     """Tucker factors of a tensor, by higher-order orthogonal iteration (De Lathauwer et al., 2000).
 
-    At full ranks U and T are identities and the core is the tensor: nothing is lost and every entry is free. Below them,
-    U and T have orthonormal columns and the error is (locally) least.
+    At full ranks U and T are identities and the core is the tensor: nothing is lost and every entry is free. Below
+    them, U and T have orthonormal columns and the error is (locally) least.
 
     Args:
         queries: H, [n, l, c].
@@ -124,7 +127,8 @@ def decompose(queries: Tensor, ranks: tuple[int, int], *, sweeps: int = 10) -> F
 
 def _leading(unfolded: Tensor, rank: int) -> Tensor:
     """Leading left singular vectors of a tensor unfolded along its first axis, [size, rank]."""
-    return torch.linalg.svd(unfolded.reshape(len(unfolded), -1), full_matrices=True).U[:, :rank].contiguous()
+    left = cast("Tensor", torch.linalg.svd(unfolded.reshape(len(unfolded), -1))[0])
+    return left[:, :rank].contiguous()
 
 
 def random_factors(

@@ -35,7 +35,7 @@ def rank_held_out(
     chunk = max(1, MAX_SCORES // dataset.num_items)
     parts = [
         _rank(model, items, target, mask_seen=mask_seen)
-        for items, target in zip(histories.split(chunk), targets.split(chunk), strict=True)
+        for items, target in zip(torch.split(histories, chunk), torch.split(targets, chunk), strict=True)
     ]
     model.train(was_training)
     ranks, likelihoods = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))

@@ -33,7 +33,8 @@ class SASRec(Learner):
         layers: number of attention blocks.
         heads: attention heads, a divisor of `dim`.
         feed_forward: hidden width of the position-wise network; twice `dim` when None.
-        dropout: probability of dropping a feature after the input, the attention weights and both sub-layers, in [0, 1).
+        dropout: probability of dropping a feature after the input, the attention weights and both sub-layers, in [0,
+            1).
     """
 
     def __init__(
@@ -59,7 +60,8 @@ class SASRec(Learner):
         self.reset_parameters()
 
     def forward(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """See `Learner.forward`; padding lies to the right, so the causal mask alone hides it."""
+        """See `Learner.forward`."""
+        del mask  # Padding lies to the right, where the causal mask hides it.
         positions = embedded.shape[1]
         visible = self.causal[:positions, :positions]
         hidden = self.dropout(self.norm(embedded + self.position[:positions]))
@@ -95,7 +97,7 @@ class Block(nn.Module):
     def forward(self, hidden: Tensor, visible: Tensor) -> Tensor:
         """[batch, positions, dim] -> the same; `visible` [positions, positions] is True where row may read column."""
         batch, positions, dim = hidden.shape
-        # [3, batch, heads, positions, dim / heads]
+        # Three tensors of shape [batch, heads, positions, dim / heads].
         split = self.query_key_value(hidden).view(batch, positions, 3, self.heads, dim // self.heads)
         query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)
         scores = query @ key.mT / math.sqrt(dim // self.heads)

@@ -1,0 +1,360 @@
+"""The library's front door: what the command line does, as functions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from seqdistill import __version__
+from seqdistill.artifacts import artifact_kind
+from seqdistill.config import REGIMES, Config, DistillConfig, Regime
+from seqdistill.data import Dataset, load_dataset
+from seqdistill.distillation.loop import Distilled, OuterStep, distill_summary
+from seqdistill.errors import SeqDistillError
+from seqdistill.evaluation.metrics import summarise
+from seqdistill.evaluation.ranking import rank_held_out
+from seqdistill.evaluation.short import short_evaluation
+from seqdistill.models import TrainedModel
+from seqdistill.progress import SILENT, Progress
+from seqdistill.runs import RunDirectory
+from seqdistill.seeding import derive_seed
+from seqdistill.summary import Summary
+from seqdistill.training import FittedToLog, fit_to_log, fit_to_sequences
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What `distill` gives back.
+
+    Attributes:
+        summary: the distilled summary.
+        result: the table of the short evaluation and the times, as in `result.json`.
+        reused: whether the run directory already held this result and nothing was computed.
+    """
+
+    summary: Summary
+    result: dict[str, Any]
+    reused: bool = False
+
+
+def distill(
+    data: str | Path | Dataset,
+    *,
+    out: str | Path | None = None,
+    config: Config | None = None,
+    paper: bool = False,
+    overwrite: bool = False,
+    device: str = "auto",
+    progress: Progress = SILENT,
+    notify: Notify | None = None,
+) -> Run:
+    """Train a teacher on a log, distil the log, and evaluate what was distilled against its controls.
+
+    Args:
+        data: a named dataset, a log file, or a loaded dataset.
+        out: run directory: `config.json`, `metrics.jsonl`, `teacher/`, `summary/` and `result.json` are left there.
+        config: all settings.
+        paper: distil a second time as the paper does (targets tied, random start, last position and one cut, a new
+            learner every outer step) and add that row.
+        overwrite: replace a run of other settings in `out`.
+        device: "auto", "cpu" or "cuda[:N]".
+        progress: where to report.
+        notify: gets lines a user should see once, such as a licence note.
+
+    Raises:
+        SeqDistillError: bad data or settings, an occupied `out`, or an optimisation that diverged.
+    """
+    config = config or Config()
+    dataset = _as_dataset(data, config, notify)
+    target = resolve_device(device)
+    request = _request(dataset, config, paper=paper)
+    run = RunDirectory(Path(out)) if out is not None else None
+    if run is not None:
+        if not overwrite and (result := run.finished_result(request)) is not None:
+            return Run(Summary.load(run.path / "summary"), result, reused=True)
+        run.begin(request)
+
+    length = config.distill.length
+    teacher = fit_to_log(
+        dataset,
+        config.teacher,
+        length=length,
+        seed=derive_seed(config.seed, "teacher"),
+        device=target,
+        progress=progress,
+        title="teacher",
+    )
+    details = {"dataset": request["dataset"], "config": request["config"]}
+    if run is not None:
+        TrainedModel.from_log(teacher, config.teacher, length, dataset.item_ids, details).save(run.path / "teacher")
+
+    distilled = _distill(dataset, teacher, config, config.distill, progress, "distilling", run)
+    papers = None
+    if paper:
+        papers = _distill(
+            dataset, teacher, config, paper_settings(config.distill), progress, "distilling as the paper", run
+        )
+    table = short_evaluation(dataset, config, distilled, papers, device=target, progress=progress)
+    summary = Summary(
+        distilled.summary.factors,
+        distilled.summary.item_factor,
+        distilled.summary.item_ids,
+        distilled.summary.targets,
+        table.schedules,
+        {**details, "best_step": distilled.best_step},
+    )
+    result = {
+        "dataset": dataset.name,
+        "protocol": protocol(dataset, config, "test"),
+        "rows": table.rows,
+        "seconds": {"teacher": teacher.seconds, "distill": distilled.seconds},
+        "distillation": {"best_step": distilled.best_step, "validation": distilled.validation},
+        "teacher": {"best_epoch": teacher.best_epoch, "validation": teacher.validation},
+        "versions": {"seqdistill": __version__, "torch": torch.__version__},
+        "config": request["config"],
+    }
+    if run is not None:
+        summary.save(run.path / "summary")
+        run.finish(result)
+    return Run(summary, result)
+
+
+def paper_settings(config: DistillConfig) -> DistillConfig:
+    """The same sizes and number of outer steps, optimised as in TD3 (arXiv 2502.02854)."""
+    return config.model_copy(
+        update={
+            "targets": "tied",
+            "start": "random",
+            "cuts": 1,
+            "learner_pool": 0,
+            "learning_rate": 0.03,
+            "inner_learning_rate": 0.005,
+            "inner_steps": max(200, config.window),
+        }
+    )
+
+
+def train(
+    source: str | Path | Summary | Dataset,
+    *,
+    out: str | Path | None = None,
+    config: Config | None = None,
+    device: str = "auto",
+    progress: Progress = SILENT,
+    notify: Notify | None = None,
+) -> TrainedModel:
+    """Train a new model on a summary or on a log.
+
+    On a summary, the regime is `config.train.regime`, and steps and learning rate are those the summary recommends
+    unless they are set. On a log, the teacher's optimiser settings and width apply, with early stopping.
+
+    Args:
+        source: a summary or its folder, a named dataset, a log file, or a loaded dataset.
+        out: folder to save the model in.
+        config: all settings.
+        device: "auto", "cpu" or "cuda[:N]".
+        progress: where to report.
+        notify: gets lines a user should see once.
+
+    Raises:
+        SeqDistillError: bad source or settings, or `out` cannot be written.
+    """
+    config = config or Config()
+    target = resolve_device(device)
+    if isinstance(source, (str, Path)) and artifact_kind(Path(source)) is not None:
+        source = Summary.load(source)
+    if isinstance(source, Summary):
+        model = _train_on_summary(source, config, target, progress)
+    else:
+        model = _train_on_log(_as_dataset(source, config, notify), config, target, progress)
+    if out is not None:
+        model.save(out)
+    return model
+
+
+def evaluate(
+    model: str | Path | TrainedModel,
+    data: str | Path | Dataset,
+    *,
+    config: Config | None = None,
+    part: Literal["validation", "test"] = "test",
+    device: str = "auto",
+    notify: Notify | None = None,
+) -> dict[str, Any]:
+    """Rank the held-out items of a log by a trained model.
+
+    Returns:
+        {"dataset", "protocol", "model": {"learner", "length", "trained_on"}, "metrics": {name: mean over users}}.
+
+    Raises:
+        SeqDistillError: a damaged model, bad data, or a model of another catalogue.
+    """
+    config = config or Config()
+    trained = model if isinstance(model, TrainedModel) else TrainedModel.load(model)
+    dataset = _as_dataset(data, config, notify)
+    if not trained.item_ids.equals(dataset.item_ids):
+        raise SeqDistillError(
+            f"the model knows {len(trained.item_ids)} items and {dataset.name} has {dataset.num_items}, "
+            "and they are not the same; evaluate on the log it was made from, with the same data settings"
+        )
+    scores = rank_held_out(
+        trained.recommender.to(resolve_device(device)),
+        dataset,
+        part,
+        length=trained.length,
+        mask_seen=config.evaluate.mask_seen,
+    )
+    return {
+        "dataset": dataset.name,
+        "protocol": {**protocol(dataset, config, part), "length": trained.length},
+        "model": {
+            "learner": trained.architecture.learner,
+            "length": trained.length,
+            "trained_on": trained.details.get("trained_on"),
+        },
+        "metrics": summarise(scores, config.evaluate.cutoffs),
+    }
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of that name; "auto" is a GPU where there is one.
+
+    Raises:
+        SeqDistillError: if there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise SeqDistillError(f"--device {name}: unknown; use auto, cpu, cuda or cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise SeqDistillError(f"--device {name}: not supported; use auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise SeqDistillError(f"--device {name}: {torch.cuda.device_count()} CUDA devices here; use auto or cpu")
+    return device
+
+
+def protocol(dataset: Dataset, config: Config, part: str) -> dict[str, Any]:
+    """How the figures beside it were obtained."""
+    return {
+        "split": "leave-one-out",
+        "part": part,
+        "ranking": "full catalogue",
+        "mask_seen": config.evaluate.mask_seen,
+        "ties": "pessimistic",
+        "length": config.distill.length,
+        "min_count": config.data.min_count,
+        "users": len(dataset.split_users),
+        "items": dataset.num_items,
+        "interactions": dataset.num_interactions,
+    }
+
+
+def _distill(
+    dataset: Dataset,
+    teacher: FittedToLog,
+    config: Config,
+    settings: DistillConfig,
+    progress: Progress,
+    title: str,
+    run: RunDirectory | None,
+) -> Distilled:
+    def record(step: OuterStep) -> None:
+        if run is not None:
+            run.log({"phase": title, **step._asdict()})
+
+    return distill_summary(
+        dataset,
+        teacher,
+        settings,
+        config.train,
+        seed=derive_seed(config.seed, title),
+        progress=progress,
+        title=title,
+        record=record,
+    )
+
+
+def _train_on_summary(summary: Summary, config: Config, device: torch.device, progress: Progress) -> TrainedModel:
+    regime: Regime = config.train.regime
+    recommended = summary.schedule(regime)
+    schedule = type(recommended)(
+        config.train.learning_rate or recommended.learning_rate, config.train.steps or recommended.steps
+    )
+    with progress.task(f"training on the summary, {regime}", schedule.steps) as task:
+        recommender = fit_to_sequences(
+            summary.sequences(),
+            config.train,
+            regime,
+            schedule,
+            seed=derive_seed(config.seed, "train"),
+            length=summary.length,
+            dropout=config.train.dropout,
+            device=device,
+            on_step=lambda _step, _model: task.advance(),
+        )
+    details = {
+        "trained_on": "summary",
+        "regime": regime,
+        "learning_rate": schedule.learning_rate,
+        "steps": schedule.steps,
+        "seed": config.seed,
+        "dataset": summary.details.get("dataset"),
+    }
+    return TrainedModel(recommender, config.train, summary.length, summary.item_ids, details)
+
+
+def _train_on_log(dataset: Dataset, config: Config, device: torch.device, progress: Progress) -> TrainedModel:
+    length = config.distill.length
+    fitted = fit_to_log(
+        dataset,
+        config.teacher,
+        length=length,
+        seed=derive_seed(config.seed, "train"),
+        architecture=config.train,
+        device=device,
+        progress=progress,
+        title=f"training on {dataset.name}",
+    )
+    details = {"trained_on": "log", "dataset": _describe(dataset), "seed": config.seed}
+    return TrainedModel.from_log(fitted, config.train, length, dataset.item_ids, details)
+
+
+def _as_dataset(data: str | Path | Dataset, config: Config, notify: Notify | None) -> Dataset:
+    if not isinstance(data, Dataset):
+        data = load_dataset(data, min_count=config.data.min_count, notify=notify)
+    if len(data.split_users) == 0:
+        raise SeqDistillError(
+            f"{data.name}: no user has 3 interactions left to split into training, validation and test; "
+            "lower data.min_count or bring a longer log"
+        )
+    return data
+
+
+def _request(dataset: Dataset, config: Config, *, paper: bool) -> dict[str, Any]:
+    """What identifies a run: it is the same work exactly if these are equal."""
+    return {
+        "seqdistill": __version__,
+        "dataset": _describe(dataset),
+        "paper": paper,
+        "config": config.model_dump(mode="json"),
+    }
+
+
+def _describe(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "source": dataset.provenance.source,
+        "log_sha256": dataset.provenance.log_sha256,
+        "users": dataset.num_users,
+        "items": dataset.num_items,
+        "interactions": dataset.num_interactions,
+    }
+
+
+__all__ = ["REGIMES", "Run", "distill", "evaluate", "load_dataset", "train"]

@@ -1,0 +1,153 @@
+"""The replayed hypergradient against plain autograd through the whole unrolled window, in float64."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from seqdistill.attention import soft_cross_entropy, soft_embeddings
+from seqdistill.distillation.adam import AdamRule, AdamState, adam_step
+from seqdistill.distillation.functional import FlatLearner
+from seqdistill.distillation.inner import InnerObjective
+from seqdistill.distillation.outer import OuterObjective
+from seqdistill.distillation.replay import Inputs, replay, run_window, warm_up
+from seqdistill.learners import Recommender, SASRec
+from seqdistill.summary import Factors
+
+N, LENGTH, DIM, ITEMS = 5, 6, 8, 40
+SPARE_POSITIONS = 2
+"""Positions the learner has and the sequences do not: parameters whose gradient is exactly zero throughout."""
+
+
+@dataclass
+class Problem:
+    objective: InnerObjective
+    outer: OuterObjective
+    windows: Tensor
+    inputs: Inputs
+    start: AdamState
+    rule: AdamRule
+
+
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def make_problem(*, weight_decay: float, alignment: float, cuts: int | str = "all", batch: int = 3) -> Problem:
+    torch.manual_seed(3)
+    embedding = torch.randn(ITEMS, DIM)
+    teacher = Recommender(SASRec(DIM, LENGTH + SPARE_POSITIONS), embedding).eval()
+    for parameter in teacher.parameters():
+        parameter.requires_grad_(requires_grad=False)
+    apply = FlatLearner(SASRec(DIM, LENGTH + SPARE_POSITIONS))
+    objective = InnerObjective(apply, embedding, N, LENGTH, batch, cuts)  # type: ignore[arg-type]
+    windows = torch.randint(1, ITEMS + 1, (7, LENGTH + 1))
+    windows[2, 3:] = 0
+    inputs = (torch.randn(N, LENGTH, DIM), torch.randn(N, LENGTH, DIM))
+    rule = AdamRule(0.01, weight_decay=weight_decay)
+    rng = torch.Generator().manual_seed(5)
+    warm = [objective.draw(rng) for _ in range(3)]
+    start = warm_up(rule, AdamState.start(apply.draw(rng)), warm, inputs)
+    return Problem(objective, OuterObjective(apply, teacher, alignment), windows, inputs, start, rule)
+
+
+def outer_value(problem: Problem, theta: Tensor) -> Tensor:
+    """The outer loss written out anew from its definition."""
+    outer, read = problem.outer, problem.windows[:, :-1]
+    target, present = problem.windows[:, 1:], problem.windows[:, 1:] > 0
+    embedded = outer.teacher.embed(read)
+    states = outer.apply(theta, embedded, read > 0)
+    log_q = (states @ outer.teacher.embedding.T).log_softmax(-1)
+    entropy = -log_q.gather(-1, (target - 1).clamp(min=0)[..., None]).squeeze(-1)[present].mean()
+    aligned = (states - outer.teacher(read))[present].square().mean()
+    return entropy + outer.alignment_weight * aligned
+
+
+def unrolled(problem: Problem, window: int, rng: torch.Generator) -> Inputs:
+    leaves = tuple(x.clone().requires_grad_() for x in problem.inputs)
+    theta, m, v = problem.start
+    state = AdamState(theta.clone().requires_grad_(), m, v)
+    for step in range(4, 4 + window):
+        loss = problem.objective.draw(rng)(state.theta, leaves)
+        (gradient,) = torch.autograd.grad(loss, state.theta, create_graph=True)
+        state = adam_step(problem.rule, state, gradient, step)
+    return torch.autograd.grad(outer_value(problem, state.theta), leaves)
+
+
+def replayed(problem: Problem, window: int, rng: torch.Generator) -> Inputs:
+    losses = [problem.objective.draw(rng) for _ in range(window)]
+    end, steps = run_window(problem.rule, problem.start, losses, problem.inputs, first_step=4)
+    outer = problem.outer.evaluate(end.theta, problem.windows)
+    return replay(problem.rule, steps, problem.inputs, outer.theta_bar)
+
+
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("window", [1, 7, 40])
+@pytest.mark.parametrize(("weight_decay", "alignment", "cuts"), [(0.0, 0.0, "all"), (5e-2, 1.0, "all"), (5e-2, 0.5, 1)])
+def test_replay_equals_the_unrolled_window(window: int, weight_decay: float, alignment: float, cuts: int | str) -> None:
+    problem = make_problem(weight_decay=weight_decay, alignment=alignment, cuts=cuts)
+    expected = unrolled(problem, window, torch.Generator().manual_seed(9))
+    actual = replayed(problem, window, torch.Generator().manual_seed(9))
+    for one, other in zip(actual, expected, strict=True):
+        assert float(other.norm()) > 0
+        assert float((one - other).norm() / other.norm()) < 1e-9
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_parameters_with_zero_gradient_are_in_the_problem() -> None:
+    problem = make_problem(weight_decay=0.0, alignment=0.0)
+    assert (problem.start.v == 0).sum() >= SPARE_POSITIONS * DIM
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_hypergradient_of_the_factors_predicts_a_finite_difference() -> None:
+    problem = make_problem(weight_decay=1e-3, alignment=1.0)
+    item_factor = problem.objective.embedding
+    factors = Factors(torch.randn(N, 3), torch.randn(LENGTH, 4), torch.randn(3, 4, 2 * DIM) / 4)
+
+    def embed(factors: Factors) -> Inputs:
+        return tuple(soft_embeddings(q, item_factor, item_factor) for q in factors.query_pairs("separate"))
+
+    def value(factors: Factors) -> Tensor:
+        rng = torch.Generator().manual_seed(9)
+        losses = [problem.objective.draw(rng) for _ in range(7)]
+        end, _ = run_window(problem.rule, problem.start, losses, embed(factors), first_step=4)
+        return outer_value(problem, end.theta)
+
+    for factor in factors:
+        factor.requires_grad_()
+    embedded = embed(factors)
+    bars = replayed(
+        dataclasses.replace(problem, inputs=tuple(e.detach() for e in embedded)),
+        7,
+        torch.Generator().manual_seed(9),
+    )
+    gradients = torch.autograd.grad(embedded, factors, bars)
+    direction = [torch.randn_like(f) for f in factors]
+    slope = sum(float((g * d).sum()) for g, d in zip(gradients, direction, strict=True))
+    step = 1e-6
+    moved = [
+        Factors(*(f.detach() + sign * step * d for f, d in zip(factors, direction, strict=True))) for sign in (1, -1)
+    ]
+    measured = float((value(moved[0]) - value(moved[1])) / (2 * step))
+    assert measured == pytest.approx(slope, rel=1e-5)
+
+
+def test_outer_loss_reports_its_parts() -> None:
+    problem = make_problem(weight_decay=0.0, alignment=0.5)
+    outer = problem.outer.evaluate(problem.start.theta, problem.windows)
+    total = float(outer_value(problem, problem.start.theta))
+    assert outer.cross_entropy + 0.5 * outer.alignment == pytest.approx(total, rel=1e-5)
+
+
+def test_hard_targets_are_one_hot_soft_targets() -> None:
+    torch.manual_seed(0)
+    states, embedding, targets = torch.randn(11, DIM), torch.randn(ITEMS, DIM), torch.randint(ITEMS, (11,))
+    ours = soft_cross_entropy(states, embedding[targets], embedding)
+    torch.testing.assert_close(ours, torch.nn.functional.cross_entropy(states @ embedding.T, targets, reduction="none"))

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from seqdistill.config import Config, load_config
+from seqdistill.errors import SeqDistillError
+
+
+def test_assignments_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("seed = 3\n[distill]\nsteps = 10\nwindow = 5\n")
+    config = load_config(file, ["distill.steps=20", "distill.cuts=2", "distill.rank=[3, 4]", "teacher.dropout=0.1"])
+    assert (config.distill.steps, config.distill.window, config.seed) == (20, 5, 3)
+    assert (config.distill.cuts, config.distill.ranks, config.teacher.dropout) == (2, (3, 4), 0.1)
+    assert load_config(file, seed=9).seed == 9
+
+
+def test_words_need_no_quotes() -> None:
+    config = load_config(None, ["distill.start=real", "distill.cuts=all", "distill.rank=none"])
+    assert (config.distill.start, config.distill.cuts, config.distill.rank) == ("real", "all", None)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "said"),
+    [
+        ("distill.stpes=3", r"unknown setting distill\.stpes; nearest: .*distill\.steps"),
+        ("disitll.steps=3", r"unknown setting disitll; nearest: distill"),
+        ("distil.window=3", r"unknown setting"),
+        ("steps=3", r"expected section\.key=value"),
+        ("distill.steps", r"expected section\.key=value"),
+        ("distill.steps=many", r"distill\.steps = 'many'"),
+        ("distill.length=1", r"distill\.length = 1"),
+        ("distill.rank=[99, 2]", r"user rank 99 must lie in 1\.\.20"),
+        ("distill.rank=[2, 51]", r"time rank 51 must lie in 1\.\.50"),
+        ("distill.window=400", r"distill\.window = 400 exceeds distill\.inner_steps = 300"),
+        ("teacher.heads=5", r"teacher\.heads = 5 does not divide teacher\.dim = 32"),
+        ("seed.x=5", r"seed"),
+    ],
+)
+def test_what_cannot_work_is_named_in_one_line(assignment: str, said: str) -> None:
+    with pytest.raises(SeqDistillError, match=said) as raised:
+        load_config(None, [assignment])
+    assert "\n" not in str(raised.value)
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SeqDistillError, match=r"nowhere\.toml"):
+        load_config(tmp_path / "nowhere.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[distill\n")
+    with pytest.raises(SeqDistillError, match=r"broken\.toml is not valid TOML"):
+        load_config(broken)
+
+
+def test_settings_survive_json() -> None:
+    config = load_config(None, ["distill.rank=[3, 4]", "distill.cuts=2"])
+    assert Config.model_validate(config.model_dump(mode="json")) == config

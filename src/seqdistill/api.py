@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 
 from seqdistill import __version__
-from seqdistill.artifacts import artifact_kind
+from seqdistill.artifacts import MANIFEST, check_writable
 from seqdistill.config import REGIMES, Config, DistillConfig, Regime
 from seqdistill.data import Dataset, load_dataset
 from seqdistill.distillation.loop import Distilled, OuterStep, distill_summary
@@ -124,16 +124,23 @@ def distill(
 
 
 def paper_settings(config: DistillConfig) -> DistillConfig:
-    """The same sizes and number of outer steps, optimised as in TD3 (arXiv 2502.02854)."""
+    """The same size and number of outer steps, optimised as in TD3 with its settings for ML-100K (arXiv 2502.02854)."""
     return config.model_copy(
         update={
+            "rank": (min(8, config.num_sequences), min(8, config.length)),
             "targets": "tied",
             "start": "random",
-            "cuts": 1,
-            "learner_pool": 0,
             "learning_rate": 0.03,
+            "weight_decay": 1e-4,
+            "inner_steps": 200,
+            "window": 40,
             "inner_learning_rate": 0.005,
-            "inner_steps": max(200, config.window),
+            "inner_weight_decay": 5e-5,
+            "inner_batch_size": min(15, config.num_sequences),
+            "cuts": 1,
+            "learner_start": "random",
+            "learner_pool": 0,
+            "alignment_weight": 1.0,
         }
     )
 
@@ -165,11 +172,15 @@ def train(
     """
     config = config or Config()
     target = resolve_device(device)
-    if isinstance(source, (str, Path)) and artifact_kind(Path(source)) is not None:
-        source = Summary.load(source)
+    if out is not None:
+        check_writable(Path(out), "model")
+    if isinstance(source, (str, Path)) and Path(source).is_dir():
+        source = Summary.load(_summary_folder(Path(source)))
     if isinstance(source, Summary):
         model = _train_on_summary(source, config, target, progress)
     else:
+        if config.train.regime != "shared" and notify is not None:
+            notify("train.regime concerns summaries; on a log the embedding is always trained")
         model = _train_on_log(_as_dataset(source, config, notify), config, target, progress)
     if out is not None:
         model.save(out)
@@ -280,6 +291,12 @@ def _distill(
     )
 
 
+def _summary_folder(folder: Path) -> Path:
+    """The folder itself or, for a run directory, the summary in it."""
+    inside = folder / "summary"
+    return inside if inside.is_dir() and not (folder / MANIFEST).exists() else folder
+
+
 def _train_on_summary(summary: Summary, config: Config, device: torch.device, progress: Progress) -> TrainedModel:
     regime: Regime = config.train.regime
     recommended = summary.schedule(regime)
@@ -349,8 +366,7 @@ def _request(dataset: Dataset, config: Config, *, paper: bool) -> dict[str, Any]
 def _describe(dataset: Dataset) -> dict[str, Any]:
     return {
         "name": dataset.name,
-        "source": dataset.provenance.source,
-        "log_sha256": dataset.provenance.log_sha256,
+        "fingerprint": dataset.fingerprint,
         "users": dataset.num_users,
         "items": dataset.num_items,
         "interactions": dataset.num_interactions,

@@ -46,8 +46,7 @@ def write_artifact(
     Raises:
         SeqDistillError: if `path` exists and holds something else, or cannot be written.
     """
-    if path.exists() and not _holds(path, kind):
-        raise SeqDistillError(f"{path} exists and is not a {kind}; choose another folder or remove it")
+    check_writable(path, kind)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -129,13 +128,14 @@ def read_manifest(path: Path, kind: str) -> Json:
     return manifest
 
 
-def artifact_kind(path: Path) -> str | None:
-    """What a folder holds ("summary", "model", ...), or None if it is no artifact."""
-    try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        return str(manifest["format"]).removeprefix("seqdistill/")
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def check_writable(path: Path, kind: str) -> None:
+    """Make sure that an artifact may be written under a name, before the work that makes it.
+
+    Raises:
+        SeqDistillError: if the name is taken by anything but an artifact of the same kind or an empty folder.
+    """
+    if path.exists() and not _holds(path, kind):
+        raise SeqDistillError(f"{path} exists and is not a {kind}; choose another folder or remove it")
 
 
 def write_json(path: Path, value: object) -> None:
@@ -161,4 +161,9 @@ def _digest(body: Json) -> str:
 
 
 def _holds(path: Path, kind: str) -> bool:
-    return artifact_kind(path) == kind or (path.is_dir() and not any(path.iterdir()))
+    if path.is_dir() and not any(path.iterdir()):
+        return True
+    try:
+        return json.loads((path / MANIFEST).read_text(encoding="utf-8"))["format"] == f"seqdistill/{kind}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from seqdistill.errors import SeqDistillError
 
@@ -54,7 +54,7 @@ class TeacherConfig(LearnerConfig):
     batch_size: int = Field(default=128, ge=1, description="windows of the log per step")
     epochs: int = Field(default=100, ge=1, description="at most; early stopping ends sooner")
     patience: int = Field(default=8, ge=1, description="epochs without a better validation log-likelihood")
-    keep_epochs: tuple[int, ...] = Field(
+    keep_epochs: tuple[PositiveInt, ...] = Field(
         default=(1, 2, 4, 8, 16, 32, 64), description="epochs whose parameters are kept"
     )
 
@@ -146,12 +146,16 @@ class TrainConfig(LearnerConfig):
 class EvaluateConfig(Section):
     """Ranking the held-out items."""
 
-    cutoffs: tuple[int, ...] = (10, 20)
+    cutoffs: tuple[PositiveInt, ...] = (10, 20)
     mask_seen: bool = Field(default=False, description="leave items of the history out of the ranking")
     seeds: int = Field(default=3, ge=1, description="learners trained for each row of a table")
-    candidate_rates: tuple[float, ...] = Field(default=(3e-3, 1e-2), description="learning rates tried on validation")
-    candidate_steps: tuple[int, ...] = Field(
-        default=(25, 50, 100, 200, 300, 400, 600), description="training steps tried on validation, in one run"
+    candidate_rates: tuple[PositiveFloat, ...] = Field(
+        default=(3e-3, 1e-2), min_length=1, description="learning rates tried on validation"
+    )
+    candidate_steps: tuple[PositiveInt, ...] = Field(
+        default=(25, 50, 100, 200, 300, 400, 600),
+        min_length=1,
+        description="training steps tried on validation, in one run",
     )
 
 

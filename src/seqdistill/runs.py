@@ -12,6 +12,8 @@ from seqdistill.artifacts import Json, write_json
 from seqdistill.errors import SeqDistillError
 
 CONFIG, METRICS, RESULT = "config.json", "metrics.jsonl", "result.json"
+FORMAT = "seqdistill/run"
+MOST_DIFFERENCES = 4
 
 
 class RunDirectory:
@@ -32,31 +34,33 @@ class RunDirectory:
         Raises:
             SeqDistillError: if the folder holds a run of another request, or is not a run.
         """
-        if not self.path.exists():
-            return None
-        if not self.path.is_dir():
-            raise SeqDistillError(f"{self.path} is a file; choose another folder with --out")
-        if not any(self.path.iterdir()):
+        if not self._holds_run():
             return None
         found = self._read(CONFIG)
-        if found is None:
-            raise SeqDistillError(f"{self.path} is not empty and holds no run; choose another folder with --out")
-        if found != request:
-            changed = ", ".join(_differences(found, request))
+        wanted = _as_stored(request)
+        if found != wanted:
+            changed = _differences(found or {}, wanted)
+            more = f" and {len(changed) - MOST_DIFFERENCES} more" if len(changed) > MOST_DIFFERENCES else ""
             raise SeqDistillError(
-                f"{self.path} holds a run with other settings ({changed}); choose another --out, or --overwrite it"
+                f"{self.path} holds a run with other settings ({', '.join(changed[:MOST_DIFFERENCES])}{more}); "
+                "choose another --out, or --overwrite it"
             )
         return self._read(RESULT)
 
     def begin(self, request: Json) -> None:
-        """Make the folder anew, with `config.json` in it."""
+        """Make the folder anew, with `config.json` in it; a run that is there is removed.
+
+        Raises:
+            SeqDistillError: if the folder holds something else, or cannot be written.
+        """
+        holds_run = self._holds_run()
         try:
-            if self._read(CONFIG) is not None:
+            if holds_run:
                 shutil.rmtree(self.path)
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SeqDistillError(f"cannot write {self.path}: {error.strerror}") from error
-        write_json(self.path / CONFIG, request)
+        write_json(self.path / CONFIG, _as_stored(request))
 
     def log(self, record: Json) -> None:
         """Append one line to `metrics.jsonl`."""
@@ -70,14 +74,31 @@ class RunDirectory:
         """Write `result.json`; from now on the run is finished."""
         write_json(self.path / RESULT, result)
 
+    def _holds_run(self) -> bool:
+        """Whether there is a run; False for no folder or an empty one, an error for anything that is not ours."""
+        if not self.path.exists():
+            return False
+        if not self.path.is_dir():
+            raise SeqDistillError(f"{self.path} is a file; choose another folder with --out")
+        if not any(self.path.iterdir()):
+            return False
+        if (self._read(CONFIG) or {}).get("format") != FORMAT:
+            raise SeqDistillError(f"{self.path} is not empty and holds no run; choose another folder with --out")
+        return True
+
     def _read(self, name: str) -> Json | None:
         file = self.path / name
         if not file.is_file():
             return None
         try:
-            return json.loads(file.read_text(encoding="utf-8"))
+            content = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise SeqDistillError(f"{file} is damaged; choose another --out, or --overwrite it") from error
+            raise SeqDistillError(f"{file} is damaged; choose another --out or remove {self.path}") from error
+        return cast("Json", content) if isinstance(content, dict) else None
+
+
+def _as_stored(request: Json) -> Json:
+    return {"format": FORMAT, **request}
 
 
 def _differences(found: Json, wanted: Json, prefix: str = "") -> list[str]:

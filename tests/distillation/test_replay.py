@@ -44,7 +44,7 @@ def make_problem(*, weight_decay: float, alignment: float, cuts: int | str = "al
     embedding = torch.randn(ITEMS, DIM)
     teacher = Recommender(SASRec(DIM, LENGTH + SPARE_POSITIONS), embedding).eval()
     for parameter in teacher.parameters():
-        parameter.requires_grad_(requires_grad=False)
+        parameter.requires_grad = False
     apply = FlatLearner(SASRec(DIM, LENGTH + SPARE_POSITIONS))
     objective = InnerObjective(apply, embedding, N, LENGTH, batch, cuts)  # type: ignore[arg-type]
     windows = torch.randint(1, ITEMS + 1, (7, LENGTH + 1))

@@ -68,8 +68,8 @@ def stderr_console() -> Console:
 
 
 def print_line(console: Console, line: str | Text) -> None:
-    """Print one logical line; a narrow terminal breaks it, a file does not."""
-    console.print(line, soft_wrap=True)
+    """Print one logical line as it is; a narrow terminal breaks it, a file does not."""
+    console.print(line, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
 
 def print_error(message: str) -> None:

@@ -93,7 +93,7 @@ def _print_positions(console: Console, document: dict[str, Any]) -> None:
     figures = {role: document[role]["by_position"] for role in ROLES}
     last = len(figures["inputs"]["entropy"]) - 1
     shown = sorted({round(last * step / (MAX_POSITIONS - 1)) for step in range(MAX_POSITIONS)})
-    headers = (f"{role}:\n{what}" for role in ROLES for what in ("entropy", "effective items", "top-1 mass"))
+    headers = (f"{role}:\n{what}" for role in ROLES for what in ("entropy", "eff. items", "top-1 mass"))
     table = simple_table("position", *headers)
     for position in shown:
         cells: list[str] = []

@@ -5,6 +5,7 @@ come back through `item_ids`. The split is leave-one-out: a user with at least t
 the test and the second last to the validation; what is before belongs to training. Shorter users only train.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,6 +79,15 @@ class Dataset:
         """Whether some user meets some item twice; then rankings must not mask seen items."""
         users = np.repeat(np.arange(self.num_users), np.diff(self.offsets))
         return len(np.unique(users * (self.num_items + 1) + self.items)) < len(self.items)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over sequences and item ids: equal exactly if training would see the same data."""
+        digest = hashlib.sha256()
+        for array in (self.items, self.offsets):
+            digest.update(np.ascontiguousarray(array, dtype="<i8").tobytes())
+        digest.update("\0".join(self.item_ids.to_list()).encode())
+        return digest.hexdigest()
 
     @cached_property
     def training_ends(self) -> Ints:

@@ -26,8 +26,6 @@ from seqdistill.training import CPU, fit_to_log, fit_to_sequences
 SELECTION = "ndcg@100"
 """Validation metric that schedules are chosen by: a ranking metric, yet smooth where a top-10 figure jumps."""
 
-PERCENT_OF = ("ndcg@10", "hr@10", "ndcg@20", "hr@20", "ndcg@100", "mrr")
-
 SequencesOf = Callable[[int], Sequences]
 """Training sequences for a seed; the same ones for every seed where nothing about them is random."""
 
@@ -64,7 +62,7 @@ class Row:
     schedule: Schedule | None = None
 
     def as_json(self, full: "Row") -> dict[str, Any]:
-        """As JSON values, with percentages of the full-data row."""
+        """As JSON values, with percentages of the full-data row (of its metrics above 0, log-likelihood excepted)."""
         values: dict[str, Any] = {
             "name": self.name,
             "learner": self.learner,
@@ -72,7 +70,9 @@ class Row:
             "seeds": self.seeds,
             "metrics": {name: spread._asdict() for name, spread in self.metrics.items()},
             "percent_of_full": {
-                m: 100 * self.metrics[m].mean / full.metrics[m].mean for m in PERCENT_OF if m in self.metrics
+                metric: 100 * spread.mean / full.metrics[metric].mean
+                for metric, spread in self.metrics.items()
+                if metric != "log_likelihood" and full.metrics[metric].mean > 0
             },
             "seconds_train": self.seconds_train,
             "bytes": self.num_bytes,

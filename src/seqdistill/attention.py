@@ -1,4 +1,4 @@
-"""The two catalogue-sized operations everything else is made of.
+"""The two catalogue-sized operations everything else is made of, computed in tiles.
 
 A synthetic position is a distribution over items, P = softmax(H V^T), and nobody ever needs P itself: its mean
 embedding P E is attention with query H, key V and value E, and since P sums to one, the cross-entropy from P to a
@@ -6,36 +6,265 @@ prediction q = softmax(h E^T) is
 
     -sum_v P_v log q_v = logsumexp(h E^T) - h . (P E).
 
-So a learner needs P E once, and the log-normaliser of its own scores.
+So a learner needs P E once, and the log-normaliser of its own scores. Both run over tiles of rows x items with an
+online softmax (Milakov and Gimelshein, arXiv 1805.02867), keep one normaliser a row, and recompute a tile where a
+derivative needs it: memory is that of the rows plus one tile, whatever the size of the catalogue, and on a CPU the tile
+stays in the cache.
+
+Derivatives need nothing beyond attention. That of the log-normaliser is one: with p = softmax(h E^T),
+
+    d logsumexp(h E^T) / dh = p E,        d logsumexp(h E^T) / de_v = p_v h,
+
+and the forward pass gathers p E on its way. The inner loop differentiates these once more. The second is a transposed
+attention, P^T w, and as <U, P^T w> = <w, P U>, its derivative in the direction U is again that of an attention. So
+everything rests on two loops: `_attend` and its adjoint.
 """
 
+from collections.abc import Iterator
+from typing import Any, TypeAlias, cast
+
+import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+TILE_NUMBERS = {"cpu": 1 << 18, "cuda": 1 << 26}
+"""Scores held at once, by device type: about the second-level cache of a core, and a part of a GPU's memory."""
+MAX_TILE_ITEMS = {"cpu": 1 << 14, "cuda": 1 << 20}
+"""Widest tile; a catalogue up to this size needs no online softmax."""
+
+Memo: TypeAlias = dict[str, tuple[Tensor, Tensor]]
+"""Normalisers and means a first evaluation found, for a second one of the same function at the same place."""
+
+Ctx: TypeAlias = Any
+"""Autograd's context: what forward leaves for backward."""
 
 
-def soft_embeddings(queries: Tensor, item_factor: Tensor, embedding: Tensor) -> Tensor:
+def soft_embeddings(
+    queries: Tensor, item_factor: Tensor, embedding: Tensor, *, memo: Memo | None = None, name: str = "mean"
+) -> Tensor:
     """Mean embedding of each synthetic position, softmax(H V^T) E.
+
+    Differentiable with respect to queries and embedding, and a second time where the first derivative is with respect
+    to the embedding (what an inner loop that trains it needs).
 
     Args:
         queries: H, [..., d3].
-        item_factor: V, [num_items, d3].
+        item_factor: V, [num_items, d3]; a constant.
         embedding: E, [num_items, dim].
+        memo: remembers the result under `name`, or gives it if it is there.
+        name: of this operation in the memo.
 
     Returns:
         [..., dim].
     """
-    return (queries @ item_factor.T).softmax(-1) @ embedding
+    flat = queries.reshape(-1, queries.shape[-1])
+    mean = _apply(_SoftEmbeddings, flat, item_factor, embedding, memo, name)
+    return mean.view(*queries.shape[:-1], embedding.shape[1])
 
 
-def soft_cross_entropy(states: Tensor, target_embeddings: Tensor, embedding: Tensor) -> Tensor:
+def soft_cross_entropy(
+    states: Tensor, target_embeddings: Tensor, embedding: Tensor, *, memo: Memo | None = None
+) -> Tensor:
     """Cross-entropy from target distributions to the learner's predictions, without either distribution.
+
+    Differentiable twice, with respect to everything.
 
     Args:
         states: h, [..., dim].
-        target_embeddings: P E, the mean embedding of each target distribution, [..., dim]. A row of E itself stands for
-            a hard target, and the result is then its ordinary cross-entropy.
+        target_embeddings: P E, the mean embedding of each target distribution, [..., dim]. A row of E itself stands
+            for a hard target, and the result is then its ordinary cross-entropy.
         embedding: E, [num_items, dim].
+        memo: remembers the normalisers, or gives them if they are there.
 
     Returns:
         [...], in nats.
     """
-    return (states @ embedding.T).logsumexp(-1) - (states * target_embeddings).sum(-1)
+    flat = states.reshape(-1, states.shape[-1])
+    normaliser = _apply(_LogNormaliser, flat, embedding, memo)
+    return normaliser.view(states.shape[:-1]) - (states * target_embeddings).sum(-1)
+
+
+# pyright: reportIncompatibleMethodOverride=false
+# Autograd functions name their arguments; the base class takes any.
+
+
+class _SoftEmbeddings(torch.autograd.Function):
+    """softmax(q K^T) V for q [rows, d], K a constant."""
+
+    @staticmethod
+    def forward(ctx: Ctx, queries: Tensor, keys: Tensor, values: Tensor, memo: Memo | None, name: str) -> Tensor:
+        normaliser, mean = _remembered(memo, name, queries, keys, values)
+        ctx.save_for_backward(queries, keys, values, normaliser, mean)
+        return mean
+
+    @staticmethod
+    def backward(ctx: Ctx, grad: Tensor) -> tuple[Tensor | None, None, Tensor | None, None, None]:
+        queries, keys, values, normaliser, mean = ctx.saved_tensors
+        wants_queries, _, wants_values, *_ = ctx.needs_input_grad
+        again = torch.is_grad_enabled()
+        by_queries, _, by_values = _adjoint(
+            queries, keys, values, normaliser, mean, grad, (wants_queries, False, wants_values and not again)
+        )
+        if again and by_queries is not None:
+            by_queries = _apply(_Last, by_queries, queries)
+        if again and wants_values:
+            by_values = _apply(_Transposed, queries, keys, grad, normaliser)
+        return by_queries, None, by_values, None, None
+
+
+class _LogNormaliser(torch.autograd.Function):
+    """logsumexp(h E^T) for h [rows, dim]."""
+
+    @staticmethod
+    def forward(ctx: Ctx, states: Tensor, embedding: Tensor, memo: Memo | None) -> Tensor:
+        normaliser, mean = _remembered(memo, "normaliser", states, embedding, embedding)
+        ctx.save_for_backward(states, embedding, normaliser, mean)
+        return normaliser.view_as(normaliser)
+
+    @staticmethod
+    def backward(ctx: Ctx, grad: Tensor) -> tuple[Tensor, Tensor | None, None]:
+        states, embedding, normaliser, mean = ctx.saved_tensors
+        weight = grad[:, None]
+        by_states = weight * _apply(_KnownMean, states, embedding, normaliser, mean)
+        if not ctx.needs_input_grad[1]:
+            return by_states, None, None
+        return by_states, _apply(_Transposed, states, embedding, weight * states, normaliser), None
+
+
+class _KnownMean(torch.autograd.Function):
+    """softmax(h E^T) E, whose value is known; only its derivatives are still to be computed."""
+
+    @staticmethod
+    def forward(ctx: Ctx, states: Tensor, embedding: Tensor, normaliser: Tensor, mean: Tensor) -> Tensor:
+        ctx.save_for_backward(states, embedding, normaliser, mean)
+        return mean.view_as(mean)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Ctx, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        states, embedding, normaliser, mean = ctx.saved_tensors
+        wants = ctx.needs_input_grad[1]
+        by_states, by_keys, by_values = _adjoint(
+            states, embedding, embedding, normaliser, mean, grad, (True, wants, wants)
+        )
+        assert by_states is not None
+        return by_states, _sum(by_keys, by_values), None, None
+
+
+class _Transposed(torch.autograd.Function):
+    """P^T w with P = softmax(q K^T) [rows, items]: what each item is given by the rows, [items, dim]."""
+
+    @staticmethod
+    def forward(ctx: Ctx, queries: Tensor, keys: Tensor, weights: Tensor, normaliser: Tensor) -> Tensor:
+        ctx.save_for_backward(queries, keys, weights, normaliser)
+        given = weights.new_zeros(len(keys), weights.shape[1])
+        for rows, items in _tiles(queries, keys):
+            p = _probabilities(queries[rows], keys[items], normaliser[rows])
+            given[items].addmm_(p.T, weights[rows])
+        return given
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Ctx, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor, None]:
+        # <grad, P^T w> = <w, P grad>: an attention with values `grad`.
+        queries, keys, weights, normaliser = ctx.saved_tensors
+        _, mean = _attend(queries, keys, grad)
+        wants = (*ctx.needs_input_grad[:2], False)
+        by_queries, by_keys, _ = _adjoint(queries, keys, grad, normaliser, mean, weights, wants)
+        return by_queries, by_keys, mean, None
+
+
+class _Last(torch.autograd.Function):
+    """A gradient by the queries, which nothing here differentiates again: better refused than quietly wrong."""
+
+    @staticmethod
+    def forward(ctx: Ctx, gradient: Tensor, queries: Tensor) -> Tensor:
+        del ctx, queries
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx: Ctx, grad: Tensor) -> tuple[None, None]:
+        del ctx, grad
+        raise NotImplementedError("soft_embeddings has no second derivative that begins with the queries")
+
+
+def _apply(function: type[torch.autograd.Function], *arguments: object) -> Tensor:
+    return cast("Tensor", function.apply(*arguments))
+
+
+def _attend(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Row by row, logsumexp(q K^T) [rows] and softmax(q K^T) V [rows, dim]."""
+    normaliser = queries.new_full((len(queries),), -torch.inf)
+    mean = queries.new_zeros(len(queries), values.shape[1])
+    for rows, items in _tiles(queries, keys):
+        scores = queries[rows] @ keys[items].T
+        highest = scores.amax(-1, keepdim=True)
+        total = scores.sub_(highest).exp_().sum(-1, keepdim=True)
+        found = (highest + total.log()).squeeze(-1)
+        tile_mean = (scores @ values[items]).div_(total)
+        if items.stop - items.start == len(keys):
+            normaliser[rows], mean[rows] = found, tile_mean
+        else:
+            # Two parts of a softmax weigh as their normalisers do.
+            combined = torch.logaddexp(normaliser[rows], found)
+            mean[rows] = torch.lerp(mean[rows], tile_mean, (found - combined).exp()[:, None])
+            normaliser[rows] = combined
+    return normaliser, mean
+
+
+def _adjoint(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    normaliser: Tensor,
+    mean: Tensor,
+    grad: Tensor,
+    wants: tuple[bool, bool, bool],
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Gradients of <grad, softmax(q K^T) V> with respect to q, K and V, each where it is wanted.
+
+    With s = q K^T and m = p V, the derivative by s_v is p_v (grad . v - grad . m).
+    """
+    by_queries, by_keys, by_values = (
+        torch.zeros_like(t) if wanted else None for t, wanted in zip((queries, keys, values), wants, strict=True)
+    )
+    pull = -(grad * mean).sum(-1, keepdim=True)
+    for rows, items in _tiles(queries, keys):
+        p = _probabilities(queries[rows], keys[items], normaliser[rows])
+        if by_values is not None:
+            by_values[items].addmm_(p.T, grad[rows])
+        if by_queries is None and by_keys is None:
+            continue
+        by_scores = p.mul_(torch.addmm(pull[rows], grad[rows], values[items].T))
+        if by_queries is not None:
+            by_queries[rows].addmm_(by_scores, keys[items])
+        if by_keys is not None:
+            by_keys[items].addmm_(by_scores.T, queries[rows])
+    return by_queries, by_keys, by_values
+
+
+def _remembered(memo: Memo | None, name: str, queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    if memo is None:
+        return _attend(queries, keys, values)
+    if name not in memo:
+        memo[name] = _attend(queries, keys, values)
+    return memo[name]
+
+
+def _probabilities(queries: Tensor, keys: Tensor, normaliser: Tensor) -> Tensor:
+    """A tile of softmax(q K^T), its rows' normalisers being known."""
+    return torch.addmm(-normaliser[:, None], queries, keys.T).exp_()
+
+
+def _sum(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    return None if one is None or other is None else one.add_(other)
+
+
+def _tiles(queries: Tensor, keys: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Slices of rows and items that cover all scores, items innermost."""
+    device = queries.device.type
+    wide = min(len(keys), MAX_TILE_ITEMS[device])
+    high = max(1, TILE_NUMBERS[device] // wide)
+    for row in range(0, len(queries), high):
+        for item in range(0, len(keys), wide):
+            yield slice(row, min(row + high, len(queries))), slice(item, min(item + wide, len(keys)))

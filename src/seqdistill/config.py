@@ -97,6 +97,9 @@ class DistillConfig(Section):
     learner_start: Literal["random", "teacher"] = Field(
         default="random", description="where learners start: at random, or at an early teacher checkpoint"
     )
+    inner_regime: Regime = Field(
+        default="shared", description="of the learners in the inner loop: the item factor frozen, or a fresh embedding"
+    )
     learner_pool: int = Field(
         default=16,
         ge=0,
@@ -114,6 +117,11 @@ class DistillConfig(Section):
             raise ValueError(
                 f"distill.window = {self.window} exceeds distill.inner_steps = {self.inner_steps}; "
                 "lower the window or raise the inner steps"
+            )
+        if self.inner_regime == "fresh" and self.learner_start == "teacher":
+            raise ValueError(
+                "distill.learner_start = teacher needs distill.inner_regime = shared: "
+                "a teacher's parameters mean nothing to a fresh embedding"
             )
         if self.targets == "tied" and self.length < 3:
             raise ValueError("distill.length must be at least 3 with tied targets: one position is only a target")

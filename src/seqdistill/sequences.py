@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from seqdistill.attention import soft_embeddings
+from seqdistill.learners import embed_items
 
 MAX_CACHED_PROBABILITIES = 64_000_000
 """Distributions of at most so many numbers (256 MiB) are computed once instead of at every step of `fresh` training."""
@@ -61,8 +62,7 @@ class Sequences:
 
     def _embedder(self, role: Tensor) -> Embedder:
         if not role.is_floating_point():
-            rows = (role - 1).clamp(min=0)
-            return lambda embedding: torch.nn.functional.embedding(rows, embedding)
+            return lambda embedding: embed_items(role, embedding)
         if role[..., 0].numel() * self.num_items > MAX_CACHED_PROBABILITIES:
             return lambda embedding: soft_embeddings(role, self.item_factor, embedding)
         probabilities = (role @ self.item_factor.T).softmax(-1)

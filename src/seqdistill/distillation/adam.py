@@ -72,30 +72,31 @@ def adam_step(rule: AdamRule, state: AdamState, gradient: Tensor, step: int) -> 
 
 
 def adam_step_adjoint(
-    rule: AdamRule, before: AdamState, after: AdamState, gradient: Tensor, step: int, bar: AdamState
+    rule: AdamRule, before: AdamState, gradient: Tensor, step: int, bar: AdamState
 ) -> tuple[AdamState, Tensor]:
     """Carry sensitivities back across `adam_step`, the loss's own dependence on theta excepted.
 
     Args:
         rule: the constants.
         before: state before the step.
-        after: state after it.
         gradient: as given to `adam_step`.
         step: as given to `adam_step`.
-        bar: sensitivities of the scalar to `after`.
+        bar: sensitivities of the scalar to the state after the step.
 
     Returns:
         The sensitivities to `before`, still without the path theta -> gradient -> step, and the sensitivity to the
         gradient, [p]: that path adds the Hessian of the loss times the latter.
     """
-    root = _safe_sqrt(after.v / (1 - rule.beta2**step))
+    decayed = gradient + rule.weight_decay * before.theta
+    m = torch.lerp(decayed, before.m, rule.beta1)
+    v = torch.lerp(decayed.square(), before.v, rule.beta2)
+    root = _safe_sqrt(v / (1 - rule.beta2**step))
     denominator = root + rule.eps
     scaled = bar.theta * (rule.learning_rate / (1 - rule.beta1**step)) / denominator
     m_bar = bar.m - scaled
     # d root / d v = root / (2 v): for v = 0 replaced by 0.
-    root_slope = torch.where(after.v > 0, root / (2 * after.v), 0.0)
-    v_bar = bar.v + scaled * after.m / denominator * root_slope
-    decayed = gradient + rule.weight_decay * before.theta
+    root_slope = torch.where(v > 0, root / (2 * v), 0.0)
+    v_bar = bar.v + scaled * m / denominator * root_slope
     gradient_bar = (1 - rule.beta1) * m_bar + 2 * (1 - rule.beta2) * decayed * v_bar
     theta_bar = bar.theta + rule.weight_decay * gradient_bar
     return AdamState(theta_bar, rule.beta1 * m_bar, rule.beta2 * v_bar), gradient_bar

@@ -14,7 +14,7 @@ from seqdistill.attention import soft_embeddings
 from seqdistill.config import DistillConfig, LearnerConfig
 from seqdistill.data.dataset import Dataset
 from seqdistill.distillation.adam import AdamRule
-from seqdistill.distillation.functional import FlatLearner
+from seqdistill.distillation.functional import FlatRecommender
 from seqdistill.distillation.inner import InnerObjective
 from seqdistill.distillation.outer import OuterLoss, OuterObjective, window_batches
 from seqdistill.distillation.pool import Aged, LearnerPool, initialiser
@@ -131,10 +131,9 @@ class _Distillation:
         self.rng = torch.Generator().manual_seed(derive_seed(seed, "distill"))
         self.factors = start_factors(dataset, teacher.model, config, derive_seed(seed, "start"))
         learner = build_learner(architecture, dim=self.item_factor.shape[1], length=config.length)
-        apply = FlatLearner(learner.to(self.item_factor.device))
+        model = FlatRecommender(learner.to(self.item_factor.device), self.item_factor, config.inner_regime)
         objective = InnerObjective(
-            apply,
-            self.item_factor,
+            model,
             num_sequences=config.num_sequences,
             positions=config.length - (config.targets == "tied"),
             batch_size=min(config.inner_batch_size or config.num_sequences, config.num_sequences),
@@ -144,14 +143,14 @@ class _Distillation:
         self.rule = AdamRule(config.inner_learning_rate, weight_decay=config.inner_weight_decay)
         self.pool = LearnerPool(
             config.learner_pool,
-            initialiser(apply.draw, self._learner_starts(apply, teacher), self.rng),
+            initialiser(model.draw, self._learner_starts(model, teacher), self.rng),
             objective,
             self.rule,
             inner_steps=config.inner_steps,
             window=config.window,
             rng=self.rng,
         )
-        self.outer = OuterObjective(apply, teacher.model, config.alignment_weight)
+        self.outer = OuterObjective(model, teacher.model, config.alignment_weight)
         window_rng = np.random.default_rng(derive_seed(seed, "outer"))
         self.batches = window_batches(dataset, config.length, config.outer_batch_size, window_rng)
         self.mean_norm = 0.0
@@ -198,16 +197,17 @@ class _Distillation:
     def hypergradient(self) -> tuple[int, OuterLoss, tuple[Tensor, ...]]:
         """Age of the learner, outer loss, and its gradient with respect to each factor, for one outer step."""
         config = self.config
-        read, predict = self.factors.query_pairs(config.targets)
-        embedded = tuple(soft_embeddings(q, self.item_factor, self.item_factor) for q in (read, predict))
-        inputs: Inputs = tuple(e.detach() for e in embedded)
+        summary: Inputs = self.factors.query_pairs(config.targets)
+        if config.inner_regime == "shared":
+            summary = tuple(soft_embeddings(queries, self.item_factor, self.item_factor) for queries in summary)
+        inputs: Inputs = tuple(part.detach() for part in summary)
         aged = self.pool.take(inputs)
         losses = [self.objective.draw(self.rng) for _ in range(config.window)]
         after, steps = run_window(self.rule, aged.state, losses, inputs, first_step=aged.age + 1)
         outer = self.outer.evaluate(after.theta, next(self.batches))
         input_bars = replay(self.rule, steps, inputs, outer.theta_bar)
         self.pool.give_back(Aged(after, aged.age + config.window))
-        return aged.age, outer, torch.autograd.grad(embedded, self.factors, input_bars)
+        return aged.age, outer, torch.autograd.grad(summary, self.factors, input_bars)
 
     def validate(self, summary: Summary) -> dict[str, float]:
         """Validation metrics of new learners trained on a summary, averaged."""
@@ -247,7 +247,7 @@ class _Distillation:
         )
         return scale
 
-    def _learner_starts(self, apply: FlatLearner, teacher: FittedToLog) -> list[Tensor]:
+    def _learner_starts(self, model: FlatRecommender, teacher: FittedToLog) -> list[Tensor]:
         if self.config.learner_start == "random":
             return []
         early = [state for epoch, state in teacher.checkpoints.items() if epoch <= teacher.best_epoch]
@@ -256,7 +256,7 @@ class _Distillation:
                 "distill.learner_start = teacher, but the teacher kept no checkpoint; see keep_epochs"
             )
         try:
-            return [apply.flatten(state).to(self.item_factor.device) for state in early]
+            return [model.flatten(state).to(self.item_factor.device) for state in early]
         except KeyError as error:
             raise SeqDistillError(
                 "distill.learner_start = teacher needs a learner of the teacher's architecture; "

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from seqdistill.attention import soft_cross_entropy
 from seqdistill.data.dataset import Dataset
-from seqdistill.distillation.functional import FlatLearner
-from seqdistill.learners import Recommender
+from seqdistill.distillation.functional import FlatRecommender
+from seqdistill.learners import Recommender, embed_items
 
 
 class OuterLoss(NamedTuple):
@@ -32,13 +32,16 @@ class OuterLoss(NamedTuple):
 class OuterObjective:
     """Cross-entropy on real next items at every position, plus alignment with the teacher's states there.
 
+    States can be aligned only where learner and teacher share an item embedding: in the `fresh` regime the alignment is
+    left out (and reported as 0), since any rotation of embedding and states together is as good as another.
+
     Attributes:
-        apply: the learner as a function of its flat parameters.
-        teacher: in evaluation mode; its embedding is the learner's.
+        model: the recommender as a function of its flat parameters.
+        teacher: in evaluation mode.
         alignment_weight: at least 0.
     """
 
-    apply: FlatLearner
+    model: FlatRecommender
     teacher: Recommender
     alignment_weight: float
 
@@ -46,15 +49,16 @@ class OuterObjective:
         """Loss and gradient on windows of `positions + 1` items padded with 0 on the right."""
         windows = windows[:, : int((windows > 0).sum(1).max())].to(theta.device)
         read, present = windows[:, :-1], windows[:, 1:] > 0
-        embedding = self.teacher.embedding.detach()
-        with torch.no_grad():
-            embedded = self.teacher.embed(read)
-            teacher_states = self.teacher.learner(embedded, read > 0)[present]
         leaf = theta.detach().requires_grad_()
-        states = self.apply(leaf, embedded, read > 0)[present]
-        target_embeddings = embedding[windows[:, 1:][present] - 1]
+        body, embedding = self.model.split(leaf)
+        states = self.model.states(body, embed_items(read, embedding), read > 0)[present]
+        target_embeddings = embed_items(windows[:, 1:][present], embedding)
         cross_entropy = soft_cross_entropy(states, target_embeddings, embedding).mean()
-        alignment = (states - teacher_states).square().mean()
+        alignment = torch.zeros_like(cross_entropy)
+        if self.model.regime == "shared" and self.alignment_weight > 0:
+            with torch.no_grad():
+                teacher_states = self.teacher(read)[present]
+            alignment = (states - teacher_states).square().mean()
         loss = cross_entropy + self.alignment_weight * alignment
         (theta_bar,) = torch.autograd.grad(loss, leaf)
         return OuterLoss(float(cross_entropy.detach()), float(alignment.detach()), theta_bar)

@@ -18,27 +18,30 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from seqdistill.attention import Memo
 from seqdistill.distillation.adam import AdamRule, AdamState, adam_step, adam_step_adjoint
 
 Inputs = tuple[Tensor, ...]
-InnerLoss = Callable[[Tensor, Inputs], Tensor]
-"""Scalar loss of one inner step, from the flat parameters and the inputs; everything random is fixed inside."""
+InnerLoss = Callable[[Tensor, Inputs, Memo | None], Tensor]
+"""Scalar loss of one inner step, from the flat parameters and the inputs; everything random is fixed inside.
+
+What it puts into the memo in the window, it finds there in the replay, at the same parameters and inputs.
+"""
 
 
 class WindowStep(NamedTuple):
     """What the reverse pass needs of one step."""
 
     loss: InnerLoss
+    memo: Memo
     before: AdamState
-    after: AdamState
-    gradient: Tensor
     step: int
 
 
-def gradient(loss: InnerLoss, theta: Tensor, inputs: Inputs) -> Tensor:
+def gradient(loss: InnerLoss, theta: Tensor, inputs: Inputs, memo: Memo | None = None) -> Tensor:
     """Gradient of one inner loss with respect to the parameters, without a graph."""
     leaf = theta.detach().requires_grad_()
-    return torch.autograd.grad(loss(leaf, inputs), leaf)[0]
+    return torch.autograd.grad(loss(leaf, inputs, memo), leaf)[0]
 
 
 def warm_up(
@@ -68,10 +71,9 @@ def run_window(
     inputs = tuple(x.detach() for x in inputs)
     steps: list[WindowStep] = []
     for step, loss in enumerate(losses, first_step):
-        g = gradient(loss, state.theta, inputs)
-        after = adam_step(rule, state, g, step)
-        steps.append(WindowStep(loss, state, after, g, step))
-        state = after
+        memo: Memo = {}
+        steps.append(WindowStep(loss, memo, state, step))
+        state = adam_step(rule, state, gradient(loss, state.theta, inputs, memo), step)
     return state, steps
 
 
@@ -93,9 +95,9 @@ def replay(rule: AdamRule, steps: Sequence[WindowStep], inputs: Inputs, theta_ba
     total = tuple(torch.zeros_like(x) for x in inputs)
     leaves = tuple(x.detach().requires_grad_() for x in inputs)
     for step in reversed(steps):
-        bar, gradient_bar = adam_step_adjoint(rule, step.before, step.after, step.gradient, step.step, bar)
         theta = step.before.theta.detach().requires_grad_()
-        (g,) = torch.autograd.grad(step.loss(theta, leaves), theta, create_graph=True)
+        (g,) = torch.autograd.grad(step.loss(theta, leaves, step.memo), theta, create_graph=True)
+        bar, gradient_bar = adam_step_adjoint(rule, step.before, g.detach(), step.step, bar)
         hessian_product, *mixed = torch.autograd.grad(
             g, (theta, *leaves), grad_outputs=gradient_bar, allow_unused=True, materialize_grads=True
         )

@@ -2,7 +2,7 @@
 
 from seqdistill.learners.base import Learner
 from seqdistill.learners.build import build_learner
-from seqdistill.learners.recommender import Recommender
+from seqdistill.learners.recommender import INITIAL_EMBEDDING_STD, Recommender, embed_items
 from seqdistill.learners.sasrec import SASRec
 
-__all__ = ["Learner", "Recommender", "SASRec", "build_learner"]
+__all__ = ["INITIAL_EMBEDDING_STD", "Learner", "Recommender", "SASRec", "build_learner", "embed_items"]

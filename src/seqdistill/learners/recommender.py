@@ -8,6 +8,11 @@ from seqdistill.learners.base import Learner
 INITIAL_EMBEDDING_STD = 0.02
 
 
+def embed_items(items: Tensor, embedding: Tensor) -> Tensor:
+    """Rows of an embedding [num_items, dim], for ids [...] with 0 as padding; the rows of padding are arbitrary."""
+    return nn.functional.embedding((items - 1).clamp(min=0), embedding)
+
+
 class Recommender(nn.Module):
     """Scores every item after a history.
 
@@ -31,7 +36,7 @@ class Recommender(nn.Module):
 
     def embed(self, items: Tensor) -> Tensor:
         """Look items up, [...] of ids with 0 as padding -> [..., dim]; the rows of padding are arbitrary."""
-        return nn.functional.embedding((items - 1).clamp(min=0), self.embedding)
+        return embed_items(items, self.embedding)
 
     def forward(self, items: Tensor) -> Tensor:
         """Histories padded on the right, [batch, positions] -> states, [batch, positions, dim]."""

@@ -9,7 +9,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ByteSize,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from seqdistill.errors import SeqDistillError
 
@@ -108,6 +117,10 @@ class DistillConfig(Section):
     alignment_weight: float = Field(default=1.0, ge=0)
     outer_batch_size: int = Field(default=128, ge=1, description="windows of the log per outer step")
     clip: float = Field(default=2.0, gt=0, description="largest hypergradient norm, as a multiple of its running mean")
+    memory: ByteSize = Field(
+        default=ByteSize(4 << 30),
+        description="states of a window held in memory take at most half of this, the rest goes to disk",
+    )
     validate_every: int = Field(default=25, ge=1, description="outer steps between validations of the summary")
     validation_learners: int = Field(default=2, ge=1, description="learners averaged by one validation")
 
@@ -161,7 +174,7 @@ class EvaluateConfig(Section):
         default=(3e-3, 1e-2), min_length=1, description="learning rates tried on validation"
     )
     candidate_steps: tuple[PositiveInt, ...] = Field(
-        default=(25, 50, 100, 200, 300, 400, 600),
+        default=(10, 25, 50, 100, 200, 300, 400, 600, 800),
         min_length=1,
         description="training steps tried on validation, in one run",
     )

@@ -98,11 +98,11 @@ def unrolled(problem: Problem, window: int, rng: torch.Generator) -> Inputs:
     return torch.autograd.grad(outer_value(problem, state.theta), leaves)
 
 
-def replayed(problem: Problem, window: int, rng: torch.Generator) -> Inputs:
+def replayed(problem: Problem, window: int, rng: torch.Generator, max_bytes: int = 1 << 30) -> Inputs:
     losses = [problem.objective.draw(rng) for _ in range(window)]
-    end, steps = run_window(problem.rule, problem.start, losses, problem.inputs, first_step=4)
-    outer = problem.outer.evaluate(end.theta, problem.windows)
-    return replay(problem.rule, steps, problem.inputs, outer.theta_bar)
+    run = run_window(problem.rule, problem.start, losses, problem.inputs, first_step=4, max_bytes=max_bytes)
+    outer = problem.outer.evaluate(run.end.theta, problem.windows)
+    return replay(problem.rule, run, problem.inputs, outer.theta_bar)
 
 
 @pytest.mark.usefixtures("double_precision")
@@ -135,8 +135,8 @@ def test_hypergradient_of_the_factors_predicts_a_finite_difference() -> None:
     def value(factors: Factors) -> Tensor:
         rng = torch.Generator().manual_seed(9)
         losses = [problem.objective.draw(rng) for _ in range(7)]
-        end, _ = run_window(problem.rule, problem.start, losses, embed(factors), first_step=4)
-        return outer_value(problem, end.theta)
+        run = run_window(problem.rule, problem.start, losses, embed(factors), first_step=4)
+        return outer_value(problem, run.end.theta)
 
     for factor in factors:
         factor.requires_grad_()
@@ -162,3 +162,12 @@ def test_outer_loss_reports_its_parts() -> None:
     outer = problem.outer.evaluate(problem.start.theta, problem.windows)
     total = float(outer_value(problem, problem.start.theta))
     assert outer.cross_entropy + 0.5 * outer.alignment == pytest.approx(total, rel=1e-5)
+
+
+def test_states_that_go_to_disk_come_back_as_they_were() -> None:
+    problem = make_problem(weight_decay=1e-3, alignment=1.0)
+    state_bytes = sum(t.numel() * t.element_size() for t in problem.start)
+    in_memory = replayed(problem, 9, torch.Generator().manual_seed(9))
+    for held in (0, 4):
+        spilled = replayed(problem, 9, torch.Generator().manual_seed(9), max_bytes=held * state_bytes)
+        assert all(torch.equal(one, other) for one, other in zip(spilled, in_memory, strict=True))

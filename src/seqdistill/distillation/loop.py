@@ -203,10 +203,12 @@ class _Distillation:
         inputs: Inputs = tuple(part.detach() for part in summary)
         aged = self.pool.take(inputs)
         losses = [self.objective.draw(self.rng) for _ in range(config.window)]
-        after, steps = run_window(self.rule, aged.state, losses, inputs, first_step=aged.age + 1)
-        outer = self.outer.evaluate(after.theta, next(self.batches))
-        input_bars = replay(self.rule, steps, inputs, outer.theta_bar)
-        self.pool.give_back(Aged(after, aged.age + config.window))
+        window = run_window(
+            self.rule, aged.state, losses, inputs, first_step=aged.age + 1, max_bytes=config.memory // 2
+        )
+        outer = self.outer.evaluate(window.end.theta, next(self.batches))
+        input_bars = replay(self.rule, window, inputs, outer.theta_bar)
+        self.pool.give_back(Aged(window.end, aged.age + config.window))
         return aged.age, outer, torch.autograd.grad(summary, self.factors, input_bars)
 
     def validate(self, summary: Summary) -> dict[str, float]:

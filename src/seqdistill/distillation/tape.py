@@ -1,0 +1,67 @@
+"""The states of a window, last in first out, in memory as far as they fit and on disk beyond."""
+
+import tempfile
+import weakref
+from typing import IO
+
+import numpy as np
+import torch
+
+from seqdistill.distillation.adam import AdamState
+from seqdistill.errors import SeqDistillError
+
+
+class StateTape:
+    """Remembers inner states for the way back.
+
+    A state is three vectors of the length of theta: a few hundred kB while the embedding is the item factor, gigabytes
+    when the embedding of a large catalogue is trained along.
+
+    Args:
+        max_bytes: how much to hold in memory; what comes later goes to a temporary file without a name.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._free = max_bytes
+        self._held: list[AdamState] = []
+        self._file: IO[bytes] | None = None
+        self._spilled = 0
+
+    def push(self, state: AdamState) -> None:
+        """Remember a state; it must not be changed afterwards.
+
+        Raises:
+            SeqDistillError: if it has to go to disk and cannot.
+        """
+        size = sum(t.numel() * t.element_size() for t in state)
+        if self._spilled == 0 and size <= self._free:
+            self._held.append(state)
+            self._free -= size
+            return
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="seqdistill-")  # noqa: SIM115 - closed with the tape
+                weakref.finalize(self, self._file.close)
+            for tensor in state:
+                tensor.cpu().numpy().tofile(self._file)
+        except OSError as error:
+            raise SeqDistillError(
+                f"the states of the window do not fit into memory, nor into {tempfile.gettempdir()}: {error.strerror}; "
+                "raise distill.memory, lower distill.window, or point TMPDIR to a larger disk"
+            ) from error
+        self._spilled += 1
+
+    def pop(self, like: AdamState) -> AdamState:
+        """The most recent state not yet taken back.
+
+        Args:
+            like: tells length, type and device.
+        """
+        if self._spilled == 0:
+            return self._held.pop()
+        assert self._file is not None
+        self._spilled -= 1
+        count, kind = like.theta.numel(), like.theta.cpu()[:0].numpy().dtype
+        self._file.seek(self._spilled * 3 * count * kind.itemsize)
+        vectors = (np.fromfile(self._file, dtype=kind, count=count) for _ in range(3))
+        return AdamState(*(torch.from_numpy(v).to(like.theta.device) for v in vectors))

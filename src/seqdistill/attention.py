@@ -192,6 +192,7 @@ def _apply(function: type[torch.autograd.Function], *arguments: object) -> Tenso
     return cast("Tensor", function.apply(*arguments))
 
 
+@torch.no_grad()
 def _attend(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     """Row by row, logsumexp(q K^T) [rows] and softmax(q K^T) V [rows, dim]."""
     normaliser = queries.new_full((len(queries),), -torch.inf)
@@ -212,6 +213,7 @@ def _attend(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tens
     return normaliser, mean
 
 
+@torch.no_grad()
 def _adjoint(
     queries: Tensor,
     keys: Tensor,

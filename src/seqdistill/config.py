@@ -121,7 +121,7 @@ class DistillConfig(Section):
         default=ByteSize(4 << 30),
         description="states of a window held in memory take at most half of this, the rest goes to disk",
     )
-    validate_every: int = Field(default=25, ge=1, description="outer steps between validations of the summary")
+    validate_every: int = Field(default=50, ge=1, description="outer steps between validations of the summary")
     validation_learners: int = Field(default=2, ge=1, description="learners averaged by one validation")
 
     @model_validator(mode="after")

@@ -1,6 +1,9 @@
 # make install   the environment in .venv; make PYTHON=python3.12 install picks the interpreter
 # make test      lint, types, tests
 # make demo      distil MovieLens-100K into runs/demo
+# make bench     measure an outer step, its floor and how it grows: hours; fills docs/performance.md
+# make bench-recbole  a training epoch against RecBole's, which gets an environment of its own
+#                     (LOGS="ml-100k path/of/a/log" says on what)
 
 PYTHON ?= python3
 VENV := .venv
@@ -20,7 +23,7 @@ define CHECK_PYTHON
 endef
 
 .DELETE_ON_ERROR:
-.PHONY: install test demo clean
+.PHONY: install test demo bench bench-recbole clean
 
 install: $(STAMP)
 	@:
@@ -40,5 +43,29 @@ test: install
 demo: install
 	$(BIN)/seqdistill distill ml-100k --out runs/demo
 
+BENCH := $(BIN)/python -m benchmarks
+LOGS ?= ml-100k
+
+$(VENV)/.bench: $(STAMP)
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,bench]'
+	@touch $@
+
+# A case that needs more memory than is free, or more time than --timeout, becomes a row that says so.
+bench: $(VENV)/.bench
+	$(BENCH).hypergradient --items 1300 3400 12000 100000 1000000 --dim 32 64 --timeout 1200
+	$(BENCH).hypergradient --regime fresh --items 1300 12000 100000 1000000 --dim 64 --timeout 3600 \
+		--out results/bench/hypergradient-fresh.json
+	$(BENCH).floor --items 1300 3400 12000 100000 --dim 32 64
+	$(BENCH).growth
+	$(BENCH).render
+
+.venv-recbole/.installed: benchmarks/recbole_env.sh
+	PYTHON=$(PYTHON) benchmarks/recbole_env.sh .venv-recbole
+	@touch $@
+
+bench-recbole: $(STAMP) .venv-recbole/.installed
+	$(BENCH).epoch --rounds 3 --timeout 7200 --datasets $(LOGS)
+	$(BENCH).render
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-recbole build dist .pytest_cache .ruff_cache .hypothesis

@@ -168,3 +168,47 @@ def test_a_model_is_refused_on_another_catalogue(planted: Planted, planted_run: 
     smaller = Dataset("other", other.items, other.offsets, other.item_ids.reverse(), other.user_ids, other.provenance)
     with pytest.raises(SeqDistillError, match="not the same"):
         evaluate(model, smaller)
+
+
+def test_a_run_folder_stands_for_its_summary(planted_run: tuple[Run, str]) -> None:
+    one_step = load_config(None, ["train.steps=1"])
+    from_run = train(planted_run[1], config=one_step)
+    from_summary = train(Path(planted_run[1]) / "summary", config=one_step)
+    for name, tensor in from_run.recommender.state_dict().items():
+        assert torch.equal(tensor, from_summary.recommender.state_dict()[name])
+
+
+def test_a_damaged_manifest_is_named_when_training_on_it(planted_run: tuple[Run, str], tmp_path: Path) -> None:
+    planted_run[0].summary.save(tmp_path / "summary")
+    (tmp_path / "summary" / "manifest.json").write_text("{}")
+    with pytest.raises(SeqDistillError, match=r"manifest\.json"):
+        train(tmp_path / "summary")
+
+
+def test_folders_that_are_not_ours_are_left_alone(planted: Planted, small_config: Config, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model": "of somebody else"}')
+    for overwrite in (False, True):
+        with pytest.raises(SeqDistillError, match="holds no run"):
+            distill(planted[0], out=tmp_path, config=small_config, overwrite=overwrite)
+    with pytest.raises(SeqDistillError, match="is not a model"):
+        train(planted[0], out=tmp_path, config=small_config)
+    assert [f.name for f in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_what_cannot_work_is_refused_before_any_work_and_leaves_nothing(planted: Planted, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(SeqDistillError, match="5 attention heads do not divide a width of 32"):
+        distill(planted[0], out=out, config=load_config(None, ["train.heads=5"]))
+    dataset = planted[0]
+    threes = np.arange(len(dataset.items)) % 12 < 3
+    short = Dataset(
+        "short",
+        dataset.items[threes],
+        np.arange(151) * 3,
+        dataset.item_ids,
+        dataset.user_ids,
+        dataset.provenance,
+    )
+    with pytest.raises(SeqDistillError, match="no user has two interactions left to train on"):
+        distill(short, out=out)
+    assert not out.exists()

@@ -16,6 +16,7 @@ from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.evaluation.short import short_evaluation
+from seqdistill.learners import check_width
 from seqdistill.models import TrainedModel
 from seqdistill.progress import SILENT, Progress
 from seqdistill.runs import RunDirectory
@@ -69,8 +70,9 @@ def distill(
         SeqDistillError: bad data or settings, an occupied `out`, or an optimisation that diverged.
     """
     config = config or Config()
-    dataset = _as_dataset(data, config, notify)
     target = resolve_device(device)
+    check_width(config.train, config.teacher.dim)
+    dataset = _as_dataset(data, config, notify)
     request = _request(dataset, config, paper=paper)
     run = RunDirectory(Path(out)) if out is not None else None
     if run is not None:
@@ -348,6 +350,11 @@ def _as_dataset(data: str | Path | Dataset, config: Config, notify: Notify | Non
     if len(data.split_users) == 0:
         raise SeqDistillError(
             f"{data.name}: no user has 3 interactions left to split into training, validation and test; "
+            "lower data.min_count or bring a longer log"
+        )
+    if (data.training_ends - data.offsets[:-1] < 2).all():
+        raise SeqDistillError(
+            f"{data.name}: no user has two interactions left to train on once the last two are held out; "
             "lower data.min_count or bring a longer log"
         )
     return data

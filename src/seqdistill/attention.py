@@ -106,7 +106,7 @@ class _SoftEmbeddings(torch.autograd.Function):
             queries, keys, values, normaliser, mean, grad, (wants_queries, False, wants_values and not again)
         )
         if again and by_queries is not None:
-            by_queries = _apply(_Last, by_queries, queries)
+            by_queries = _apply(_Last, by_queries, queries, values, grad)
         if again and wants_values:
             by_values = _apply(_Transposed, queries, keys, grad, normaliser)
         return by_queries, None, by_values, None, None
@@ -178,12 +178,12 @@ class _Last(torch.autograd.Function):
     """A gradient by the queries, which nothing here differentiates again: better refused than quietly wrong."""
 
     @staticmethod
-    def forward(ctx: Ctx, gradient: Tensor, queries: Tensor) -> Tensor:
-        del ctx, queries
+    def forward(ctx: Ctx, gradient: Tensor, *sources: Tensor) -> Tensor:
+        del ctx, sources
         return gradient.view_as(gradient)
 
     @staticmethod
-    def backward(ctx: Ctx, grad: Tensor) -> tuple[None, None]:
+    def backward(ctx: Ctx, grad: Tensor) -> None:
         del ctx, grad
         raise NotImplementedError("soft_embeddings has no second derivative that begins with the queries")
 

@@ -18,9 +18,9 @@ class LastItem(Learner):
 
     dim, length = ITEMS, 20
 
-    def forward(self, embedded: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, embedded: Tensor, mask: Tensor, at: Tensor | None = None) -> Tensor:
         del mask
-        return embedded
+        return embedded if at is None else embedded.take_along_dim(at[..., None], 1)
 
     def reset_parameters(self) -> None:
         pass

@@ -38,7 +38,7 @@ def test_against_attention_written_out_position_by_position() -> None:
     hidden = [norm(model.embedding[i - 1] + learner.position[t], learner.norm) for t, i in enumerate(items.tolist())]
     for block in learner.blocks:
         assert isinstance(block, Block)
-        projected = [block.query_key_value(h).split(16) for h in hidden]
+        projected = [(block.query(h), *block.key_value(h).split(16)) for h in hidden]
         following: list[torch.Tensor] = []
         for t, (query, _, _) in enumerate(projected):
             heads: list[torch.Tensor] = []
@@ -51,3 +51,12 @@ def test_against_attention_written_out_position_by_position() -> None:
             following.append(norm(attended + update, block.feed_forward_norm))
         hidden = following
     torch.testing.assert_close(model(items[None])[0], torch.stack(hidden), rtol=1e-4, atol=1e-5)
+
+
+def test_states_at_some_positions_are_those_among_all() -> None:
+    model = make()
+    items = torch.randint(1, 41, (3, 7))
+    at = torch.tensor([[6, 2], [0, 0], [3, 6]])
+    embedded, mask = model.embed(items), items > 0
+    expected = model.learner(embedded, mask).take_along_dim(at[..., None], 1)
+    torch.testing.assert_close(model.learner(embedded, mask, at), expected)

@@ -17,6 +17,14 @@ Out = Annotated[
 Paper = Annotated[
     bool, typer.Option("--paper", help="Distil a second time as the TD3 paper does, for a row to compare with.")
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="What the inner loop may hold, such as 4GB; states beyond half of it go to disk.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run with other settings that RUN holds.")]
 
 
@@ -25,6 +33,7 @@ def distill(
     out: Out,
     paper: Paper = False,
     overwrite: Overwrite = False,
+    memory: Memory = None,
     config_file: ConfigFile = None,
     assignments: Assignments = None,
     seed: Seed = None,
@@ -42,7 +51,8 @@ def distill(
     from seqdistill.config import load_config
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    config = load_config(config_file, assignments or (), seed=seed)
+    settings = [*(assignments or ()), *([f"distill.memory={memory}"] if memory is not None else ())]
+    config = load_config(config_file, settings, seed=seed)
 
     from seqdistill import api
 

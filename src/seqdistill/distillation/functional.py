@@ -42,11 +42,11 @@ class FlatRecommender:
         body, embedding = torch.split(theta, [sum(self._sizes), self.item_factor.numel()])
         return body, embedding.view_as(self.item_factor)
 
-    def states(self, body: Tensor, embedded: Tensor, mask: Tensor) -> Tensor:
-        """The learner's states, [batch, positions, dim], from its part of theta; see `Learner.forward`."""
+    def states(self, body: Tensor, embedded: Tensor, mask: Tensor, at: Tensor | None = None) -> Tensor:
+        """The learner's states, from its part of theta; see `Learner.forward`."""
         pieces = torch.split(body, self._sizes)
         parameters = {n: p.view(s) for n, p, s in zip(self._names, pieces, self._shapes, strict=True)}
-        return functional_call(self._learner, parameters, (embedded, mask))
+        return functional_call(self._learner, parameters, (embedded, mask, at))
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """A newly initialised theta."""

@@ -48,19 +48,17 @@ class InnerObjective:
         if self.cuts != "all":
             cuts = torch.randint(self.positions, (batch, self.cuts), generator=rng)
             last = torch.full((batch, 1), self.positions - 1)
-            at = torch.cat([last, cuts], dim=1).to(device)[..., None]
+            at = torch.cat([last, cuts], dim=1).to(device)
 
         def loss(theta: Tensor, inputs: Inputs, memo: Memo | None = None) -> Tensor:
             body, embedding = model.split(theta)
             read, predict = inputs if rows is None else (x.index_select(0, rows) for x in inputs)
             if at is not None:
-                predict = predict.take_along_dim(at, 1)
+                predict = predict.take_along_dim(at[..., None], 1)
             if model.regime == "fresh":
                 read = soft_embeddings(read, model.item_factor, embedding, memo=memo, name="read")
                 predict = soft_embeddings(predict, model.item_factor, embedding, memo=memo, name="predict")
-            states = model.states(body, read, mask)
-            if at is not None:
-                states = states.take_along_dim(at, 1)
+            states = model.states(body, read, mask, at)
             return soft_cross_entropy(states, predict, embedding, memo=memo).mean()
 
         return loss

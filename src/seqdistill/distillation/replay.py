@@ -131,7 +131,7 @@ def replay(rule: AdamRule, window: Window, inputs: Inputs, theta_bar: Tensor) ->
         (g,) = torch.autograd.grad(step.loss(theta, leaves, step.memo), theta, create_graph=True)
         bar, gradient_bar = adam_step_adjoint(rule, before, g.detach(), step.number, bar)
         hessian_product, *mixed = torch.autograd.grad(
-            g, (theta, *leaves), grad_outputs=gradient_bar, allow_unused=True, materialize_grads=True
+            torch.dot(g, gradient_bar), (theta, *leaves), allow_unused=True, materialize_grads=True
         )
         bar = bar._replace(theta=bar.theta + hessian_product)
         total = tuple(a + b for a, b in zip(total, mixed, strict=True))

@@ -22,7 +22,7 @@ class Learner(nn.Module, ABC):
     length: int
 
     @abstractmethod
-    def forward(self, embedded: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, embedded: Tensor, mask: Tensor, at: Tensor | None = None) -> Tensor:
         """Encode sequences causally: the state at a position depends on nothing to the right of it.
 
         Every operation needs a second derivative, or the summary cannot be differentiated through its training.
@@ -30,9 +30,11 @@ class Learner(nn.Module, ABC):
         Args:
             embedded: [batch, positions, dim], padded on the right; the values at padded positions are arbitrary.
             mask: bool [batch, positions], True at real positions.
+            at: int64 [batch, k], the positions whose states are wanted; None for all. Where a loss needs few of them,
+                the last layer need not compute the others.
 
         Returns:
-            States, [batch, positions, dim]; those at padded positions have no meaning.
+            States, [batch, positions or k, dim]; those at padded positions have no meaning.
         """
 
     @abstractmethod

@@ -12,8 +12,17 @@ def build_learner(config: LearnerConfig, *, dim: int, length: int, dropout: floa
     Raises:
         SeqDistillError: if the sizes do not fit together.
     """
-    if dim % config.heads:
-        raise SeqDistillError(f"{config.heads} attention heads do not divide width {dim}; lower train.heads")
+    check_width(config, dim)
     return SASRec(
         dim, length, layers=config.layers, heads=config.heads, feed_forward=config.feed_forward, dropout=dropout
     )
+
+
+def check_width(config: LearnerConfig, dim: int) -> None:
+    """Make sure that an architecture can have a width, before the work that leads up to building it.
+
+    Raises:
+        SeqDistillError: if it cannot.
+    """
+    if dim % config.heads:
+        raise SeqDistillError(f"{config.heads} attention heads do not divide a width of {dim}; set train.heads")

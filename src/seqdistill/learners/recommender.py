@@ -44,8 +44,8 @@ class Recommender(nn.Module):
 
     def last_states(self, items: Tensor) -> Tensor:
         """State at the last real position of each history, [batch, positions] -> [batch, dim]."""
-        last = (items > 0).sum(1).clamp(min=1) - 1
-        return self(items)[torch.arange(len(items), device=items.device), last]
+        last = (items > 0).sum(1, keepdim=True).clamp(min=1) - 1
+        return self.learner(self.embed(items), items > 0, last).squeeze(1)
 
     def scores(self, states: Tensor) -> Tensor:
         """States [..., dim] -> scores of all items, [..., num_items]; column v - 1 is item v."""

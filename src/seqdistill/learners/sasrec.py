@@ -59,15 +59,15 @@ class SASRec(Learner):
         self.causal: Tensor
         self.reset_parameters()
 
-    def forward(self, embedded: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, embedded: Tensor, mask: Tensor, at: Tensor | None = None) -> Tensor:
         """See `Learner.forward`."""
         del mask  # Padding lies to the right, where the causal mask hides it.
         positions = embedded.shape[1]
         visible = self.causal[:positions, :positions]
         hidden = self.dropout(self.norm(embedded + self.position[:positions]))
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             hidden = block(hidden, visible)
-        return hidden
+        return self.blocks[-1](hidden, visible, at)
 
     def reset_parameters(self) -> None:
         """Normal(0, 0.02) weights, zero biases, unit normalisation gains."""
@@ -86,7 +86,8 @@ class Block(nn.Module):
     def __init__(self, dim: int, heads: int, feed_forward: int, dropout: float) -> None:
         super().__init__()
         self.heads = heads
-        self.query_key_value = nn.Linear(dim, 3 * dim)
+        self.query = nn.Linear(dim, dim)
+        self.key_value = nn.Linear(dim, 2 * dim)
         self.project = nn.Linear(dim, dim)
         self.attention_norm = nn.LayerNorm(dim, eps=LAYER_NORM_EPS)
         self.expand = nn.Linear(dim, feed_forward)
@@ -94,15 +95,25 @@ class Block(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(dim, eps=LAYER_NORM_EPS)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, hidden: Tensor, visible: Tensor) -> Tensor:
-        """[batch, positions, dim] -> the same; `visible` [positions, positions] is True where row may read column."""
-        batch, positions, dim = hidden.shape
-        # Three tensors of shape [batch, heads, positions, dim / heads].
-        split = self.query_key_value(hidden).view(batch, positions, 3, self.heads, dim // self.heads)
-        query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)
-        scores = query @ key.mT / math.sqrt(dim // self.heads)
+    def forward(self, hidden: Tensor, visible: Tensor, at: Tensor | None = None) -> Tensor:
+        """[batch, positions, dim] -> the same, or [batch, k, dim] for the positions `at`, [batch, k].
+
+        `visible` [positions, positions] is True where a row may read a column.
+        """
+        asking = hidden
+        if at is not None:
+            asking = hidden.take_along_dim(at[..., None], 1)
+            visible = visible[at][:, None]
+        query = self._by_head(self.query(asking))
+        key, value = (self._by_head(x) for x in self.key_value(hidden).chunk(2, dim=-1))
+        scores = query @ key.mT / math.sqrt(query.shape[-1])
         weights = self.dropout(scores.masked_fill(~visible, -torch.inf).softmax(-1))
-        mixed = (weights @ value).transpose(1, 2).reshape(batch, positions, dim)
-        hidden = self.attention_norm(hidden + self.dropout(self.project(mixed)))
-        update = self.contract(nn.functional.gelu(self.expand(hidden)))
-        return self.feed_forward_norm(hidden + self.dropout(update))
+        mixed = (weights @ value).transpose(1, 2).reshape(asking.shape)
+        asking = self.attention_norm(asking + self.dropout(self.project(mixed)))
+        update = self.contract(nn.functional.gelu(self.expand(asking)))
+        return self.feed_forward_norm(asking + self.dropout(update))
+
+    def _by_head(self, features: Tensor) -> Tensor:
+        """[batch, positions, dim] -> [batch, heads, positions, dim / heads]."""
+        batch, positions, dim = features.shape
+        return features.view(batch, positions, self.heads, dim // self.heads).transpose(1, 2)

@@ -1,0 +1,84 @@
+# pyright: basic
+"""One epoch of RecBole 1.2.1's SASRec, as a case; runs in the environment of recbole_env.sh, without seqdistill.
+
+RecBole turns every target into a row of its own, the at most `length` items before it padded to `length`.
+"""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+from benchmarks.harness import Row, Step, version
+
+WARM_UP_STEPS = 3
+
+
+def prepare(
+    *, folder: str, name: str, dim: int, length: int, targets_per_step: int, feed_forward: int, seed: int
+) -> Step:
+    """An epoch on `folder/name/name.inter`, every row of which belongs to training.
+
+    The first step is not an epoch but some batches: it is not timed, and an epoch would cost as much as a round.
+    """
+    os.chdir(folder)  # It writes logs where it stands.
+    sys.argv = sys.argv[:1]  # RecBole reads the command line too.
+    config = _load("recbole.config").Config(
+        model="SASRec",
+        dataset=name,
+        config_dict={
+            "data_path": folder,
+            "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
+            "USER_ID_FIELD": "user_id",
+            "ITEM_ID_FIELD": "item_id",
+            "TIME_FIELD": "timestamp",
+            "MAX_ITEM_LIST_LENGTH": length,
+            "n_layers": 1,
+            "n_heads": 1,
+            "hidden_size": dim,
+            "inner_size": feed_forward,
+            "hidden_dropout_prob": 0.3,
+            "attn_dropout_prob": 0.3,
+            "loss_type": "CE",
+            "train_neg_sample_args": None,
+            "learning_rate": 3e-3,
+            "train_batch_size": targets_per_step,
+            "use_gpu": False,
+            "seed": seed,
+            "state": "ERROR",
+            "show_progress": False,
+            "checkpoint_dir": str(Path(folder) / "saved"),
+        },
+    )
+    _load("recbole.utils").init_seed(seed, reproducibility=True)
+    data = _load("recbole.data.utils")
+    dataset = data.create_dataset(config)
+    # What `dataset.build()` does before it splits: one row for each target.
+    dataset._change_feat_format()
+    loader = _load("recbole.data.dataloader.general_dataloader").TrainDataLoader(config, dataset, None, shuffle=True)
+    model = _load("recbole.model.sequential_recommender.sasrec").SASRec(config, dataset).to(config["device"])
+    trainer = _load("recbole.trainer").Trainer(config, model)
+    versions = {"recbole": version("recbole"), "torch beside recbole": version("torch")}
+    warm = False
+
+    def step() -> Row | None:
+        nonlocal warm
+        if not warm:
+            warm = True
+            model.train()
+            for index, batch in enumerate(loader):
+                if index == WARM_UP_STEPS:
+                    break
+                trainer.optimizer.zero_grad()
+                model.calculate_loss(batch).backward()
+                trainer.optimizer.step()
+            return None
+        loss = trainer._train_epoch(loader, 0, show_progress=False)
+        return {"targets": len(dataset), "loss": float(loss) / len(loader), "versions": versions}
+
+    return step
+
+
+def _load(name: str):  # noqa: ANN202
+    """RecBole is not installed where this file is checked."""
+    return importlib.import_module(name)

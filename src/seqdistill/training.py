@@ -27,9 +27,6 @@ from seqdistill.summary import Schedule
 CPU = torch.device("cpu")
 State = dict[str, Tensor]
 
-STRETCH = 16
-"""Batches among which windows are sorted by length."""
-
 
 @dataclass(frozen=True, eq=False)
 class FittedToLog:
@@ -98,8 +95,9 @@ def fit_to_log(
 def _fit_epoch(model: Recommender, optimiser: torch.optim.Optimizer, rows: np.ndarray, batch_size: int) -> None:
     model.train()
     device = model.embedding.device
-    for batch in _batches_of_like_length(torch.from_numpy(rows), batch_size):
-        windows = batch.to(device)
+    shuffled = torch.from_numpy(rows)[torch.randperm(len(rows))]
+    for batch in torch.split(shuffled, batch_size):
+        windows = batch[:, : int((batch > 0).sum(1).max())].to(device)
         states = model(windows[:, :-1])
         present = windows[:, 1:] > 0
         targets = model.embed(windows[:, 1:][present])
@@ -107,21 +105,6 @@ def _fit_epoch(model: Recommender, optimiser: torch.optim.Optimizer, rows: np.nd
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-
-
-def _batches_of_like_length(windows: Tensor, batch_size: int) -> list[Tensor]:
-    """Random batches of windows, trimmed of the padding they have in common.
-
-    Rows are sorted by length within random stretches of a few batches, so little padding is left where lengths differ
-    much, and the batches come in random order.
-    """
-    order = torch.randperm(len(windows))
-    lengths = (windows[order] > 0).sum(1)
-    stretch = torch.arange(len(order)) // (batch_size * STRETCH)
-    order = order[torch.argsort(stretch * (windows.shape[1] + 1) + lengths, stable=True)]
-    batches = torch.split(windows[order], batch_size)
-    trimmed = [batch[:, : int((batch > 0).sum(1).max())] for batch in batches]
-    return [trimmed[int(i)] for i in torch.randperm(len(trimmed))]
 
 
 def fit_to_sequences(

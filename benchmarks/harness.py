@@ -158,10 +158,8 @@ def finish(
             **(versions or {}),
         },
         "machine": {
-            "cpu": _cpu_model(),
-            "cores": os.cpu_count(),
+            **describe_machine(),
             "threads": settings.threads,
-            "memory_gib": round(_memory_information().get("MemTotal", 0) / GIB, 1),
             "limit_gib": round(settings.memory / GIB, 1),
         },
         "rows": rows,
@@ -351,6 +349,15 @@ def _plain(value: object) -> object:
     if isinstance(value, Path) or (isinstance(value, str) and os.sep in value):
         return Path(value).name
     return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def describe_machine() -> Row:
+    """Processor, cores and memory of this machine."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(_memory_information().get("MemTotal", 0) / GIB, 1),
+    }
 
 
 def _cpu_model() -> str:

@@ -1,0 +1,1 @@
+"""Upkeep of the repository; not part of the library."""

@@ -347,8 +347,9 @@ def _train_on_log(dataset: Dataset, config: Config, device: torch.device, progre
 def _as_dataset(data: str | Path | Dataset, config: Config, notify: Notify | None) -> Dataset:
     if not isinstance(data, Dataset):
         data = load_dataset(data, min_count=config.data.min_count, notify=notify)
-        for note in data.provenance.notes if notify is not None else ():
-            notify(f"{data.name}: {note}")
+        if notify is not None:
+            for note in data.provenance.notes:
+                notify(f"{data.name}: {note}")
     if len(data.split_users) == 0:
         raise SeqDistillError(
             f"{data.name}: no user has 3 interactions left to split into training, validation and test; "

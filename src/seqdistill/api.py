@@ -79,6 +79,7 @@ def distill(
         if not overwrite and (result := run.finished_result(request)) is not None:
             return Run(Summary.load(run.path / "summary"), result, reused=True)
         run.begin(request)
+    _tell(dataset, notify)
 
     length = config.distill.length
     teacher = fit_to_log(
@@ -183,7 +184,9 @@ def train(
     else:
         if config.train.regime != "shared" and notify is not None:
             notify("train.regime concerns summaries; on a log the embedding is always trained")
-        model = _train_on_log(_as_dataset(source, config, notify), config, target, progress)
+        dataset = _as_dataset(source, config, notify)
+        _tell(dataset, notify)
+        model = _train_on_log(dataset, config, target, progress)
     if out is not None:
         model.save(out)
     return model
@@ -347,9 +350,6 @@ def _train_on_log(dataset: Dataset, config: Config, device: torch.device, progre
 def _as_dataset(data: str | Path | Dataset, config: Config, notify: Notify | None) -> Dataset:
     if not isinstance(data, Dataset):
         data = load_dataset(data, min_count=config.data.min_count, notify=notify)
-        if notify is not None:
-            for note in data.provenance.notes:
-                notify(f"{data.name}: {note}")
     if len(data.split_users) == 0:
         raise SeqDistillError(
             f"{data.name}: no user has 3 interactions left to split into training, validation and test; "
@@ -361,6 +361,13 @@ def _as_dataset(data: str | Path | Dataset, config: Config, notify: Notify | Non
             "lower data.min_count or bring a longer log"
         )
     return data
+
+
+def _tell(dataset: Dataset, notify: Notify | None) -> None:
+    """What reading and filtering did, once it is clear that the work goes ahead."""
+    if notify is not None:
+        for note in dataset.provenance.notes:
+            notify(f"{dataset.name}: {note}")
 
 
 def _request(dataset: Dataset, config: Config, *, paper: bool) -> dict[str, Any]:

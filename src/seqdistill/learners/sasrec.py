@@ -65,9 +65,9 @@ class SASRec(Learner):
         positions = embedded.shape[1]
         visible = self.causal[:positions, :positions]
         hidden = self.dropout(self.norm(embedded + self.position[:positions]))
-        for block in self.blocks[:-1]:
-            hidden = block(hidden, visible)
-        return self.blocks[-1](hidden, visible, at)
+        for depth, block in enumerate(self.blocks, 1):
+            hidden = block(hidden, visible, at if depth == len(self.blocks) else None)
+        return hidden
 
     def reset_parameters(self) -> None:
         """Normal(0, 0.02) weights, zero biases, unit normalisation gains."""

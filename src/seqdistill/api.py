@@ -9,7 +9,7 @@ import torch
 
 from seqdistill import __version__
 from seqdistill.artifacts import MANIFEST, check_writable
-from seqdistill.config import REGIMES, Config, DistillConfig, Regime
+from seqdistill.config import Config, DistillConfig, Regime
 from seqdistill.data import Dataset, load_dataset
 from seqdistill.distillation.loop import Distilled, OuterStep, distill_summary
 from seqdistill.errors import SeqDistillError
@@ -390,4 +390,4 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-__all__ = ["REGIMES", "Run", "distill", "evaluate", "load_dataset", "train"]
+__all__ = ["Run", "distill", "evaluate", "load_dataset", "train"]

@@ -133,7 +133,7 @@ def test_a_finished_run_is_reused_and_one_of_other_settings_is_not_touched(
         ["distill.learner_start=teacher", "distill.rank=[3, 4]", "distill.alignment_weight=0"],
     ],
 )
-def test_every_option_runs_and_lowers_the_outer_loss_or_keeps_the_start(
+def test_under_every_option_the_summary_kept_is_the_best_validated(
     planted: Planted, small_config: Config, settings: list[str], tmp_path: Path
 ) -> None:
     layers = [*settings, "distill.steps=6", "evaluate.seeds=1", "teacher.epochs=6"]

@@ -30,11 +30,6 @@ class FlatRecommender:
         self._shapes = [p.shape for p in parameters.values()]
         self._sizes = [p.numel() for p in parameters.values()]
 
-    @property
-    def num_parameters(self) -> int:
-        """Length of theta."""
-        return sum(self._sizes) + (self.item_factor.numel() if self.regime == "fresh" else 0)
-
     def split(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """The learner's parameters, [p], and the embedding, [num_items, dim]."""
         if self.regime == "shared":

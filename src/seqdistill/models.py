@@ -85,8 +85,10 @@ class TrainedModel:
         try:
             architecture = LearnerConfig.model_validate(manifest["architecture"])
             embedding = tensors["model"]["embedding"]
-            learner = build_learner(architecture, dim=embedding.shape[1], length=manifest["length"])
-            recommender = Recommender(learner, embedding)
+            projection = tensors["model"].get("projection")
+            dim = (embedding if projection is None else projection).shape[1]
+            learner = build_learner(architecture, dim=dim, length=manifest["length"])
+            recommender = Recommender(learner, embedding, projection=projection)
             recommender.load_state_dict(tensors["model"])
             item_ids = pl.read_parquet(folder / ITEM_IDS)["item_id"]
             checkpoints: dict[int, dict[str, Tensor]] = {}

@@ -2,7 +2,7 @@
 
 Both minimise next-item cross-entropy at every position with Adam. A log gives hard targets, in windows re-cut every
 epoch, until the validation likelihood stops rising. A few sequences, synthetic or real, are one batch, and their
-targets may be distributions.
+targets may be distributions. Learners that cannot answer for all positions at once are asked as `views` says.
 """
 
 import time
@@ -23,6 +23,7 @@ from seqdistill.progress import SILENT, Progress
 from seqdistill.seeding import derive_seed, seeded
 from seqdistill.sequences import Embedder, Sequences
 from seqdistill.summary import Schedule
+from seqdistill.views import WHOLE_IN_A_LOG, ask, draws_per_sequence, passes_per_epoch
 
 CPU = torch.device("cpu")
 State = dict[str, Tensor]
@@ -54,6 +55,7 @@ def fit_to_log(
     length: int,
     seed: int,
     architecture: LearnerConfig | None = None,
+    dim: int | None = None,
     device: torch.device = CPU,
     progress: Progress = SILENT,
     title: str = "training on the log",
@@ -66,6 +68,7 @@ def fit_to_log(
         length: positions the learner reads.
         seed: decides everything random.
         architecture: of the learner; the one in `config` by default.
+        dim: width of the item embedding; the one in `config` by default.
         device: where to train.
         progress: where to report.
         title: of the report.
@@ -73,13 +76,13 @@ def fit_to_log(
     started = time.perf_counter()
     rng = np.random.default_rng(derive_seed(seed, "windows"))
     with seeded(derive_seed(seed, "log"), device), progress.task(title, config.epochs) as task:
-        learner = build_learner(architecture or config, dim=config.dim, length=length, dropout=config.dropout)
+        learner = build_learner(architecture or config, dim=dim or config.dim, length=length, dropout=config.dropout)
         model = Recommender.fresh(learner, dataset.num_items).to(device)
         optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         checkpoints: dict[int, State] = {}
         best_epoch, best, best_state = 0, dict[str, float](), dict[str, Tensor]()
         for epoch in range(1, config.epochs + 1):
-            _fit_epoch(model, optimiser, dataset.training_windows(length, rng), config.batch_size)
+            fit_epoch(model, optimiser, dataset, length=length, batch_size=config.batch_size, rng=rng)
             if epoch in config.keep_epochs:
                 checkpoints[epoch] = _copy(model.learner.state_dict())
             metrics = summarise(rank_held_out(model, dataset, "validation", length=length))
@@ -92,19 +95,45 @@ def fit_to_log(
     return FittedToLog(model.eval(), best_epoch, best, time.perf_counter() - started, checkpoints)
 
 
-def _fit_epoch(model: Recommender, optimiser: torch.optim.Optimizer, rows: np.ndarray, batch_size: int) -> None:
+def fit_epoch(
+    model: Recommender,
+    optimiser: torch.optim.Optimizer,
+    dataset: Dataset,
+    *,
+    length: int,
+    batch_size: int,
+    rng: np.random.Generator,
+) -> int:
+    """One pass over the training part of a log, cut into windows anew.
+
+    Args:
+        model: to be trained.
+        optimiser: of its parameters.
+        dataset: the log.
+        length: positions the learner reads.
+        batch_size: windows in a batch, on average.
+        rng: draws the windows and their order; what the learner itself draws comes from torch's global generator.
+
+    Returns:
+        How many targets had a loss.
+    """
     model.train()
+    count = 0
     device = model.embedding.device
-    shuffled = torch.from_numpy(rows)[torch.randperm(len(rows))]
-    for batch in torch.split(shuffled, batch_size):
-        windows = batch[:, : int((batch > 0).sum(1).max())].to(device)
-        states = model(windows[:, :-1])
-        present = windows[:, 1:] > 0
-        targets = model.embed(windows[:, 1:][present])
-        loss = soft_cross_entropy(states[present], targets, model.embedding).mean()
+    begins, ends = (np.tile(b, passes_per_epoch(model.learner)) for b in dataset.window_bounds(length, rng))
+    for rows in torch.split(torch.randperm(len(begins)), batch_size):
+        first, last = begins[rows.numpy()], ends[rows.numpy()]
+        windows = torch.from_numpy(dataset.gather(first, last, width=int((last - first).max()))).to(device)
+        read, following = windows[:, :-1], windows[:, 1:]
+        asked = ask(model.learner, following > 0, whole=WHOLE_IN_A_LOG)
+        states = model.learner(model.embed(read), asked.mask, asked.at)[asked.counted]
+        targets = model.embed(asked.select(following))
+        loss = soft_cross_entropy(states, targets, model.item_embedding).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        count += len(targets)
+    return count
 
 
 def fit_to_sequences(
@@ -115,47 +144,56 @@ def fit_to_sequences(
     *,
     seed: int,
     length: int | None = None,
+    dim: int | None = None,
     dropout: float = 0.0,
     device: torch.device = CPU,
-    on_step: Callable[[int, Recommender], None] | None = None,
+    on_step: Callable[[int, Recommender], bool | None] | None = None,
 ) -> Recommender:
     """Train a new recommender on a few sequences, all of them at every step.
 
     Args:
         sequences: what to learn.
-        architecture: of the learner; its width is that of the item factor.
+        architecture: of the learner.
         regime: `shared` freezes the item factor as the embedding; `fresh` trains one from random.
         schedule: steps and (constant) learning rate, as in the inner loop the summary was made for.
         seed: decides the initial parameters and the dropout.
         length: positions the learner can read; by default those of the sequences.
+        dim: width of the learner, by default that of the item factor. At another one, `shared` trains a projection of
+            the frozen item factor (see `initial_projection`).
         dropout: of the learner while it trains.
         device: where to train.
-        on_step: called after each step with its number, 1-based, and the model as it is then.
+        on_step: called after each step with its number, 1-based, and the model as it is then; False stops it.
     """
     sequences = sequences.to(device)
-    factor, present = sequences.item_factor, sequences.mask
+    factor = sequences.item_factor
     embed_inputs, embed_targets = sequences.embedders()
     with seeded(derive_seed(seed, "sequences"), device):
-        learner = build_learner(architecture, dim=factor.shape[1], length=length or sequences.length, dropout=dropout)
-        if regime == "shared":
-            model = Recommender(learner, factor, frozen=True)
-        else:
-            model = Recommender.fresh(learner, len(factor))
+        width = dim or factor.shape[1]
+        learner = build_learner(architecture, dim=width, length=length or sequences.length, dropout=dropout)
+        model = Recommender.shared(learner, factor) if regime == "shared" else Recommender.fresh(learner, len(factor))
         model = model.to(device).train()
         if regime == "shared":
             embed_inputs, embed_targets = _constant(embed_inputs(factor)), _constant(embed_targets(factor))
+        draws = draws_per_sequence(learner, len(sequences.mask))
+        present = sequences.mask.repeat(draws, 1)
         trained = [p for p in model.parameters() if p.requires_grad]
         optimiser = torch.optim.Adam(trained, lr=schedule.learning_rate)
         for step in range(1, schedule.steps + 1):
-            embedding = model.embedding
-            states = model.learner(embed_inputs(embedding), present)[present]
-            loss = soft_cross_entropy(states, embed_targets(embedding)[present], embedding).mean()
+            asked = ask(learner, present)
+            inputs = _repeated(model.project(embed_inputs(model.embedding)), draws)
+            targets = _repeated(embed_targets(model.embedding), draws)
+            states = learner(inputs, asked.mask, asked.at)[asked.counted]
+            loss = soft_cross_entropy(states, model.project(asked.select(targets)), model.item_embedding).mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            if on_step is not None:
-                on_step(step, model)
+            if on_step is not None and on_step(step, model) is False:
+                break
     return model.eval()
+
+
+def _repeated(rows: Tensor, times: int) -> Tensor:
+    return rows if times == 1 else rows.repeat(times, 1, 1)
 
 
 def _constant(embedded: Tensor) -> Embedder:

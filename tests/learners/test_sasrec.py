@@ -1,7 +1,7 @@
 import torch
 
 from seqdistill.learners import Recommender, SASRec
-from seqdistill.learners.sasrec import Block
+from seqdistill.learners.transformer import Block
 
 
 def make(length: int = 7) -> Recommender:

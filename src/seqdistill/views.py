@@ -1,0 +1,105 @@
+"""What a training step asks of a learner: which parts of the sequences, and the states of which positions.
+
+Every loss is the same, the cross-entropy between the state at a position and what follows it; architectures differ in
+how many positions one pass over a sequence can answer for (see `seqdistill.learners.base.VIEWS`).
+
+- A causal learner is asked for all positions, and there is nothing to draw.
+- A learner of prefixes gets each sequence cut at a random place and is asked for the end, as NARM's paper does.
+- A masked learner gets one of two views: the whole sequence, with a random share of the positions asked for (what
+  follows those is hidden), or a random prefix with only its end asked for, which is what a recommendation asks. The
+  paper mixes the same two, its second view being the end of the whole sequence. A log is shown in both, each with
+  probability 1/2. Few sequences are shown as prefixes only: with what follows in sight, a learner recognises the
+  sequence instead of reading the history, and what a summary predicts at a position is what follows its past.
+
+Nothing here looks at what is read or predicted, so soft sequences and real ones are drawn alike.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from seqdistill.learners import Learner
+
+PASSES = 5
+"""Times an epoch shows each window of a log to a learner that answers for few of its positions at once."""
+
+WHOLE_IN_A_LOG = 0.5
+"""Probability that a masked learner sees a sequence of a log whole."""
+
+ROWS = 128
+"""Views a step on few sequences draws of them together; fewer would make its loss noisy."""
+
+
+class Asked(NamedTuple):
+    """What is asked of a batch of sequences.
+
+    Attributes:
+        mask: bool [rows, positions], the positions that may be read.
+        at: int64 [rows, k], the positions whose states are wanted; None for all.
+        counted: bool [rows, k or positions], which of the states have a loss.
+    """
+
+    mask: Tensor
+    at: Tensor | None
+    counted: Tensor
+
+    def select(self, values: Tensor) -> Tensor:
+        """Of values at all positions, [rows, positions, ...], those with a loss: [losses, ...]."""
+        if self.at is None:
+            return values[self.counted]
+        rows, columns = self.counted.nonzero(as_tuple=True)
+        return values[rows, self.at[rows, columns]]
+
+
+def ask(learner: Learner, present: Tensor, rng: torch.Generator | None = None, *, whole: float = 0.0) -> Asked:
+    """Draw what a step asks.
+
+    Args:
+        learner: tells its view.
+        present: bool [rows, positions], True at positions followed by something to predict, which are the first ones
+            of each row and at least one.
+        rng: on the CPU; torch's global one if None.
+        whole: probability that a masked learner sees a sequence whole; else it sees a prefix. 0 for few sequences,
+            WHOLE_IN_A_LOG for a log.
+    """
+    if learner.view == "causal":
+        return Asked(present, None, present)
+    rows = present.cpu()
+    if learner.view == "prefix" or whole == 0:
+        mask, at, counted = _prefixes(rows, rng)
+    else:
+        mask, at, counted = _masked(rows, learner.mask_ratio, whole, rng)
+    device = present.device
+    return Asked(mask.to(device), at.to(device), counted.to(device))
+
+
+def draws_per_sequence(learner: Learner, num_sequences: int) -> int:
+    """How often a step on so few sequences should see each, every time in another view."""
+    return 1 if learner.view == "causal" else max(1, round(ROWS / num_sequences))
+
+
+def passes_per_epoch(learner: Learner) -> int:
+    """How often an epoch should show each window of a log."""
+    return 1 if learner.view == "causal" else PASSES
+
+
+def _prefixes(present: Tensor, rng: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
+    lengths = present.sum(1)
+    cuts = 1 + (torch.rand(len(lengths), generator=rng) * lengths).long()
+    mask = torch.arange(present.shape[1]) < cuts[:, None]
+    return mask, cuts[:, None] - 1, torch.ones(len(cuts), 1, dtype=torch.bool)
+
+
+def _masked(present: Tensor, ratio: float, whole: float, rng: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor]:
+    prefix, end, _ = _prefixes(present, rng)
+    of_prefix = torch.rand(len(present), 1, generator=rng) >= whole
+    wanted = (present.sum(1, keepdim=True) * ratio).round().long().clamp(min=1)
+    wanted = torch.where(of_prefix, 1, wanted)
+    # The first positions of a random order; padding comes last in it.
+    keys = torch.rand(present.shape, generator=rng).masked_fill(~present, 2.0)
+    drawn = keys.argsort(1)[:, : int(wanted.max())]
+    counted = torch.arange(drawn.shape[1]) < wanted
+    # A place without a loss repeats the first one, so that it hides nothing.
+    at = torch.where(of_prefix, end, torch.where(counted, drawn, drawn[:, :1]))
+    return torch.where(of_prefix, prefix, present), at, counted

@@ -58,7 +58,7 @@ class Settings:
     """How to measure.
 
     Attributes:
-        rounds: timed steps of each case.
+        rounds: timed steps of each case after a first one; 0 for the first one alone, where a step takes an hour.
         threads: of torch.
         timeout: seconds a process may work, its warm-up included and its start not.
         memory: bytes a process may hold.
@@ -72,7 +72,12 @@ class Settings:
 
 def add_arguments(parser: argparse.ArgumentParser, *, rounds: int = 5) -> None:
     """Options common to the benchmarks."""
-    parser.add_argument("--rounds", type=int, default=rounds, help="timed steps of each case (default: %(default)s)")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=rounds,
+        help="timed steps of each case (default: %(default)s); 0 times the first one",
+    )
     parser.add_argument("--threads", type=int, default=default_threads(), help="of torch (default: %(default)s)")
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds a process may work (default: 600)")
     parser.add_argument("--memory", type=float, default=None, help="GiB a process may hold (default: what is free)")
@@ -83,8 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser, *, rounds: int = 5) -> None:
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
     """The common options, checked."""
-    if arguments.rounds < 1 or arguments.threads < 1:
-        raise SystemExit("--rounds and --threads must be at least 1")
+    if arguments.rounds < 0 or arguments.threads < 1:
+        raise SystemExit("--threads must be at least 1, and --rounds 0")
     memory = default_memory() if arguments.memory is None else int(arguments.memory * GIB)
     return Settings(arguments.rounds, arguments.threads, arguments.timeout, memory)
 
@@ -112,7 +117,8 @@ def measure(cases: Sequence[Case], settings: Settings) -> list[Row]:
 
     Returns:
         A row for each case: its label, `seconds_median`, `seconds_min`, `seconds_max`, `peak_mib` (above the idle
-        process), `rounds` (fewer than asked for where `timeout` ran out) and `result`; or its label and `failed`.
+        process), `rounds` (fewer than asked for where `timeout` ran out, 0 for a first step) and `result`; or its label
+        and `failed`.
     """
     workers = [_Worker(case, settings) for case in cases]
     try:
@@ -206,7 +212,7 @@ class _Worker:
             text=True,
         )
         self._step()
-        if self.failed is None and 2 * self.spent > self.settings.timeout:
+        if self.failed is None and self.settings.rounds > 0 and 2 * self.spent > self.settings.timeout:
             self._fail(f"a step takes {self.spent:.0f} s, the limit is {self.settings.timeout:.0f} s in all")
 
     def run(self) -> None:
@@ -224,11 +230,12 @@ class _Worker:
         """The case's row."""
         if self.failed is not None:
             return {**self.case.label, "failed": self.failed}
+        seconds = self.seconds or [self.spent]
         row = {
             **self.case.label,
-            "seconds_median": statistics.median(self.seconds),
-            "seconds_min": min(self.seconds),
-            "seconds_max": max(self.seconds),
+            "seconds_median": statistics.median(seconds),
+            "seconds_min": min(seconds),
+            "seconds_max": max(seconds),
             "peak_mib": round(self.peak_mib, 1),
             "rounds": len(self.seconds),
         }

@@ -1,5 +1,5 @@
 # pyright: basic
-"""Time and memory of one outer step, its outer loss on real data left out, by four methods (see `methods`).
+"""Time and memory of one outer step, its outer loss on real data left out, by several methods (see `methods`).
 
 python -m benchmarks.hypergradient --items 12000 --dim 32 --rounds 5 --json
 """
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from benchmarks.harness import Case, Row, add_arguments, finish, measure, note, settings_of, version
 
 METHODS = ("replay", "textbook", "unroll", "checkpoint")
+ALL_METHODS = (*METHODS, "eager")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -17,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hypergradient", description=__doc__)
     parser.add_argument("--items", type=int, nargs="+", default=[12_000], help="|V| (default: 12000)")
     parser.add_argument("--dim", type=int, nargs="+", default=[32], help="width of the item factor (default: 32)")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", choices=ALL_METHODS, default=list(METHODS))
     add_problem_arguments(parser)
     add_arguments(parser)
     arguments = parser.parse_args(argv)
@@ -45,7 +46,7 @@ def case(arguments: argparse.Namespace, method: str, *, items: int, dim: int, **
 
     Args:
         arguments: with the options of `add_problem_arguments`, and the seed.
-        method: one of `METHODS`.
+        method: one of `ALL_METHODS`.
         items: |V|.
         dim: width.
         changes: `num_sequences`, `length` or `window` other than the options say.

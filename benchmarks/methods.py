@@ -1,12 +1,13 @@
 # pyright: basic
-"""Four ways to one hypergradient, on one problem.
+"""Ways to one hypergradient, on one problem.
 
 The problem: a 1-layer SASRec learns a random summary with separate targets for W steps of Adam, from its
 initialisation; the scalar is the product of its final parameters with a fixed vector; wanted is the gradient of the
 scalar with respect to the queries (H_in, H_out) of the summary. That is an outer step less its outer loss on real
 data, which all ways share.
 
-- `replay`: this library, called as its outer loop calls it.
+- `replay`: this library, called as the outer loop of a long run calls it, its inner step compiled beforehand.
+- `eager`: the same without compiling, as in a short run.
 - `textbook`: what is published. `higher` 0.2.1 (the authors' choice) keeps the graph of all steps, and every step
   forms P = softmax(H_in V^T), [n, l, |V|], anew. Targets are formed at the drawn positions only, so that separate
   targets cost it no second tensor of that size: about what the tied targets of the paper cost.
@@ -14,15 +15,18 @@ data, which all ways share.
   regime, where E moves, they are formed at every step.
 - `checkpoint`: the same with `torch.utils.checkpoint` around each inner step.
 
-The losses and the Adam of the last three are written out here, so that the agreement of all four (see
+The losses and the Adam of the last three are written out here, so that the agreement of all (see
 tests/benchmarks) is one of independent programs. Only the learner and, for `unroll` and `checkpoint`, the soft
 embeddings are the library's.
 """
 
 import copy
+import dataclasses
 import importlib
 import math
+import time
 from dataclasses import dataclass
+from functools import cached_property
 from types import ModuleType
 from typing import Literal
 
@@ -31,13 +35,16 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.checkpoint import checkpoint
 
-from benchmarks.harness import Step
+from benchmarks.harness import Row
+from benchmarks.harness import Step as TimedStep
 from seqdistill.attention import soft_embeddings
 from seqdistill.config import Regime
 from seqdistill.distillation.adam import AdamRule, AdamState
+from seqdistill.distillation.compiled import WORTHWHILE_STEPS, CompiledStep, compile_step
 from seqdistill.distillation.functional import FlatRecommender
 from seqdistill.distillation.inner import InnerObjective
 from seqdistill.distillation.replay import replay, run_window
+from seqdistill.distillation.step import InnerStep, Step
 from seqdistill.learners import INITIAL_EMBEDDING_STD, SASRec
 from seqdistill.seeding import seeded
 
@@ -74,10 +81,35 @@ class Problem:
     seed: int
     regime: Regime
 
+    @cached_property
+    def step(self) -> InnerStep:
+        """The library's inner step."""
+        n, length, _ = self.queries[0].shape
+        model = FlatRecommender(self.learner, self.item_factor, self.regime)
+        return InnerStep(InnerObjective(model, n, length, n, self.cuts), RULE)
+
+    @cached_property
+    def compiled_step(self) -> Step:
+        """The same compiled, or as it is where there is no compiler."""
+        return compile_step(self.step, steps=WORTHWHILE_STEPS, wish="auto")
+
     @property
     def mask(self) -> Tensor:
         """All positions are real."""
-        return torch.ones(self.queries[0].shape[:2], dtype=torch.bool)
+        return torch.ones(self.queries[0].shape[:2], dtype=torch.bool, device=self.item_factor.device)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Problem":
+        """The same problem elsewhere, or in another precision."""
+        read, predict = (q.detach().to(device, dtype).requires_grad_() for q in self.queries)
+        return dataclasses.replace(
+            self,
+            item_factor=self.item_factor.to(device, dtype),
+            queries=(read, predict),
+            learner=copy.deepcopy(self.learner).to(device, dtype),
+            theta=self.theta.to(device, dtype),
+            direction=self.direction.to(device, dtype),
+            positions=[None if at is None else at.to(device) for at in self.positions],
+        )
 
 
 def make_problem(
@@ -115,20 +147,13 @@ def make_problem(
 
 
 def by_replay(problem: Problem) -> tuple[Tensor, ...]:
-    """This library, as `loop.hypergradient` goes about it."""
-    factor, queries = problem.item_factor, problem.queries
-    n, length, _ = queries[0].shape
-    model = FlatRecommender(problem.learner, factor, problem.regime)
-    objective = InnerObjective(model, num_sequences=n, positions=length, batch_size=n, cuts=problem.cuts)
-    summary: tuple[Tensor, ...] = queries
-    if problem.regime == "shared":
-        summary = tuple(soft_embeddings(q, factor, factor) for q in queries)
-    inputs = tuple(part.detach() for part in summary)
-    rng = torch.Generator().manual_seed(problem.seed)
-    losses = [objective.draw(rng) for _ in problem.positions]
-    window = run_window(RULE, AdamState.start(problem.theta), losses, inputs)
-    bars = replay(RULE, window, inputs, problem.direction)
-    return torch.autograd.grad(summary, queries, bars)
+    """This library, compiled."""
+    return _by_library(problem, problem.compiled_step)
+
+
+def by_eager(problem: Problem) -> tuple[Tensor, ...]:
+    """This library, not compiled."""
+    return _by_library(problem, problem.step)
 
 
 def by_textbook(problem: Problem) -> tuple[Tensor, ...]:
@@ -180,16 +205,28 @@ def by_checkpoint(problem: Problem) -> tuple[Tensor, ...]:
     return torch.autograd.grad(state[0] @ problem.direction, problem.queries)
 
 
-METHODS = {"replay": by_replay, "textbook": by_textbook, "unroll": by_unroll, "checkpoint": by_checkpoint}
+METHODS = {
+    "replay": by_replay,
+    "eager": by_eager,
+    "textbook": by_textbook,
+    "unroll": by_unroll,
+    "checkpoint": by_checkpoint,
+}
 
 
-def prepare(*, method: str, **sizes: int | str) -> Step:
+def prepare(*, method: str, **sizes: int | str) -> TimedStep:
     """A case for `harness.measure`: one outer step by a method."""
     problem = make_problem(**sizes)  # type: ignore[arg-type]
     find = METHODS[method]
+    result = None
+    if method == "replay":
+        started = time.perf_counter()
+        compiled = isinstance(problem.compiled_step, CompiledStep)
+        result = {"compiled": compiled, "compile_seconds": time.perf_counter() - started}
 
-    def step() -> None:
+    def step() -> Row | None:
         find(problem)
+        return result
 
     return step
 
@@ -230,6 +267,20 @@ class _Model(nn.Module):
     def forward(self, embedded: Tensor, mask: Tensor) -> Tensor:
         """States."""
         return self.learner(embedded, mask)
+
+
+def _by_library(problem: Problem, step: InnerStep | Step) -> tuple[Tensor, ...]:
+    """As `loop.hypergradient` goes about it."""
+    factor, queries = problem.item_factor, problem.queries
+    summary: tuple[Tensor, ...] = queries
+    if problem.regime == "shared":
+        summary = tuple(soft_embeddings(q, factor, factor) for q in queries)
+    inputs = tuple(part.detach() for part in summary)
+    rng = torch.Generator().manual_seed(problem.seed)
+    draws = [problem.step.objective.draw(rng) for _ in problem.positions]
+    window = run_window(step, AdamState.start(problem.theta), draws, inputs)
+    bars = replay(step, window, inputs, problem.direction)
+    return torch.autograd.grad(summary, queries, bars)
 
 
 def _split(problem: Problem, theta: Tensor) -> tuple[dict[str, Tensor], Tensor]:

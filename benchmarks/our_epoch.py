@@ -9,7 +9,7 @@ from benchmarks.harness import Row, Step
 from seqdistill.config import TeacherConfig
 from seqdistill.data import Dataset, Provenance, load_dataset
 from seqdistill.learners import Recommender, build_learner
-from seqdistill.training import _fit_epoch
+from seqdistill.training import fit_epoch
 
 MEAN_HISTORY = 60
 """Interactions of a user of the synthetic log, on average."""
@@ -44,13 +44,17 @@ def epoch_of(dataset: Dataset, *, dim: int, length: int, targets_per_step: int, 
     learner = build_learner(config, dim=dim, length=length, dropout=config.dropout)
     model = Recommender.fresh(learner, dataset.num_items)
     optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    windows = dataset.training_windows(length, rng)
-    rows_per_step = max(1, round(targets_per_step * len(windows) / num_targets(dataset)))
+    windows = len(dataset.window_bounds(length, rng)[0])
+    rows_per_step = max(1, round(targets_per_step * windows / num_targets(dataset)))
 
     def step() -> Row:
-        rows = dataset.training_windows(length, rng)
-        _fit_epoch(model, optimiser, rows, rows_per_step)
-        return {"targets": int((rows[:, 1:] > 0).sum()), "windows": len(rows), "windows_per_step": rows_per_step}
+        targets = fit_epoch(model, optimiser, dataset, length=length, batch_size=rows_per_step, rng=rng)
+        return {
+            "targets": targets,
+            "windows": windows,
+            "windows_per_step": rows_per_step,
+            "warm_up": "an epoch",
+        }
 
     return step
 

@@ -15,11 +15,23 @@ WARM_UP_STEPS = 3
 
 
 def prepare(
-    *, folder: str, name: str, dim: int, length: int, targets_per_step: int, feed_forward: int, seed: int
+    *,
+    folder: str,
+    name: str,
+    items: int,
+    targets: int,
+    dim: int,
+    length: int,
+    targets_per_step: int,
+    feed_forward: int,
+    seed: int,
 ) -> Step:
     """An epoch on `folder/name/name.inter`, every row of which belongs to training.
 
     The first step is not an epoch but some batches: it is not timed, and an epoch would cost as much as a round.
+
+    Raises:
+        ValueError: RecBole finds other than `items` items and `targets` targets in the file.
     """
     os.chdir(folder)  # It writes logs where it stands.
     sys.argv = sys.argv[:1]  # RecBole reads the command line too.
@@ -29,6 +41,9 @@ def prepare(
         config_dict={
             "data_path": folder,
             "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
+            "rm_dup_inter": None,
+            "user_inter_num_interval": None,
+            "item_inter_num_interval": None,
             "USER_ID_FIELD": "user_id",
             "ITEM_ID_FIELD": "item_id",
             "TIME_FIELD": "timestamp",
@@ -55,6 +70,10 @@ def prepare(
     dataset = data.create_dataset(config)
     # What `dataset.build()` does before it splits: one row for each target.
     dataset._change_feat_format()
+    # Its item_num counts the padding too.
+    found = (dataset.item_num - 1, len(dataset))
+    if found != (items, targets):
+        raise ValueError(f"RecBole finds {found[0]} items and {found[1]} targets, not {items} and {targets}")
     loader = _load("recbole.data.dataloader.general_dataloader").TrainDataLoader(config, dataset, None, shuffle=True)
     model = _load("recbole.model.sequential_recommender.sasrec").SASRec(config, dataset).to(config["device"])
     trainer = _load("recbole.trainer").Trainer(config, model)
@@ -73,8 +92,20 @@ def prepare(
                 model.calculate_loss(batch).backward()
                 trainer.optimizer.step()
             return None
-        loss = trainer._train_epoch(loader, 0, show_progress=False)
-        return {"targets": len(dataset), "loss": float(loss) / len(loader), "versions": versions}
+        met = 0
+
+        def calculate_loss(batch):  # noqa: ANN001, ANN202
+            nonlocal met
+            met += len(batch)
+            return model.calculate_loss(batch)
+
+        loss = trainer._train_epoch(loader, 0, calculate_loss, show_progress=False)
+        return {
+            "targets": met,
+            "loss": float(loss) / len(loader),
+            "warm_up": f"{WARM_UP_STEPS} batches",
+            "versions": versions,
+        }
 
     return step
 

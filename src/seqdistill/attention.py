@@ -17,11 +17,13 @@ Derivatives need nothing beyond attention. That of the log-normaliser is one: wi
 
 and the forward pass gathers p E on its way. The inner loop differentiates these once more. The second is a transposed
 attention, P^T w, and as <U, P^T w> = <w, P U>, its derivative in the direction U is again that of an attention. So
-everything rests on two loops: `_attend` and its adjoint.
+everything rests on three loops over tiles: `attend`, its adjoint, and `transposed`. They are operations of their own
+to torch, which a trace of an inner step holds as one node each (see `distillation.compiled`).
 """
 
-from collections.abc import Iterator
-from typing import Any, TypeAlias, cast
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -29,8 +31,8 @@ from torch.autograd.function import once_differentiable
 
 TILE_NUMBERS = {"cpu": 1 << 19, "cuda": 1 << 26}
 """Scores held at once, by device type: about the second-level cache of a core, and a part of a GPU's memory."""
-MAX_TILE_ITEMS = {"cpu": 1 << 14, "cuda": 1 << 20}
-"""Widest tile; a catalogue up to this size needs no online softmax."""
+MAX_TILE_ITEMS = {"cpu": 1 << 12, "cuda": 1 << 20}
+"""Widest tile, so that its items and a fair number of rows stay in the cache; no online softmax up to this size."""
 
 Memo: TypeAlias = dict[str, tuple[Tensor, Tensor]]
 """Normalisers and means a first evaluation found, for a second one of the same function at the same place."""
@@ -157,11 +159,7 @@ class _Transposed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Ctx, queries: Tensor, keys: Tensor, weights: Tensor, normaliser: Tensor) -> Tensor:
         ctx.save_for_backward(queries, keys, weights, normaliser)
-        given = weights.new_zeros(len(keys), weights.shape[1])
-        for rows, items in _tiles(queries, keys):
-            p = _probabilities(queries[rows], keys[items], normaliser[rows])
-            given[items].addmm_(p, weights[rows])
-        return given
+        return _transposed(queries, keys, weights, normaliser)
 
     @staticmethod
     @once_differentiable
@@ -192,22 +190,41 @@ def _apply(function: type[torch.autograd.Function], *arguments: object) -> Tenso
     return cast("Tensor", function.apply(*arguments))
 
 
-@torch.no_grad()
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _operation(name: str, fake: Callable[..., Any]) -> Callable[[F], F]:
+    """Register a function as an operation of torch; `fake` says the shapes of its results."""
+
+    def register(function: F) -> F:
+        operation = torch.library.custom_op(f"seqdistill::{name}", torch.no_grad()(function), mutates_args=())
+        operation.register_fake(fake)
+        return cast("F", operation)
+
+    return register
+
+
+def _fake_attend(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    del keys
+    return queries.new_empty(len(queries)), queries.new_empty(len(queries), values.shape[1])
+
+
+@_operation("attend", _fake_attend)
 def _attend(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     """Row by row, logsumexp(q K^T) [rows] and softmax(q K^T) V [rows, dim].
 
     Here and below a tile is laid out as [items, rows]: on several threads the matrix library splits that product well,
     and the other way round, with few rows and a small inner dimension, up to five times worse.
     """
-    normaliser = queries.new_full((len(queries),), -torch.inf)
-    mean = queries.new_zeros(len(queries), values.shape[1])
+    normaliser = queries.new_empty(len(queries))
+    mean = queries.new_empty(len(queries), values.shape[1])
     for rows, items in _tiles(queries, keys):
-        scores = keys[items] @ queries[rows].T
+        scores = _product(keys[items], queries[rows], _SCORES)
         highest = scores.amax(0)
         total = scores.sub_(highest).exp_().sum(0)
         found = highest + total.log()
         tile_mean = (scores.T @ values[items]).div_(total[:, None])
-        if items.stop - items.start == len(keys):
+        if items.start == 0:
             normaliser[rows], mean[rows] = found, tile_mean
         else:
             # Two parts of a softmax weigh as their normalisers do.
@@ -217,7 +234,6 @@ def _attend(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tens
     return normaliser, mean
 
 
-@torch.no_grad()
 def _adjoint(
     queries: Tensor,
     keys: Tensor,
@@ -227,26 +243,69 @@ def _adjoint(
     grad: Tensor,
     wants: tuple[bool, bool, bool],
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Gradients of <grad, softmax(q K^T) V> with respect to q, K and V, each where it is wanted.
+    """Gradients of <grad, softmax(q K^T) V> with respect to q, K and V, each where it is wanted."""
+    found = iter(_wanted_adjoint(queries, keys, values, normaliser, mean, grad, wants))
+    by_queries, by_keys, by_values = (next(found) if wanted else None for wanted in wants)
+    return by_queries, by_keys, by_values
+
+
+def _fake_adjoint(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    normaliser: Tensor,
+    mean: Tensor,
+    grad: Tensor,
+    wants: Sequence[bool],
+) -> list[Tensor]:
+    del normaliser, mean, grad
+    return [t.new_empty(t.shape) for t, wanted in zip((queries, keys, values), wants, strict=True) if wanted]
+
+
+@_operation("attend_adjoint", _fake_adjoint)
+def _wanted_adjoint(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    normaliser: Tensor,
+    mean: Tensor,
+    grad: Tensor,
+    wants: Sequence[bool],
+) -> list[Tensor]:
+    """The gradients that are wanted, in order.
 
     With s = q K^T and m = p V, the derivative by s_v is p_v (grad . v - grad . m).
     """
-    by_queries, by_keys, by_values = (
-        torch.zeros_like(t) if wanted else None for t, wanted in zip((queries, keys, values), wants, strict=True)
-    )
-    pull = -(grad * mean).sum(-1)
+    results = [
+        t.new_zeros(t.shape) if wanted else None for t, wanted in zip((queries, keys, values), wants, strict=True)
+    ]
+    for_queries, for_keys, for_values = results
+    pull = (grad * mean).sum(-1)
     for rows, items in _tiles(queries, keys):
         p = _probabilities(queries[rows], keys[items], normaliser[rows])
-        if by_values is not None:
-            by_values[items].addmm_(p, grad[rows])
-        if by_queries is None and by_keys is None:
+        if for_values is not None:
+            for_values[items].addmm_(p, grad[rows])
+        if for_queries is None and for_keys is None:
             continue
-        by_scores = p.mul_(torch.addmm(pull[rows], values[items], grad[rows].T))
-        if by_queries is not None:
-            by_queries[rows].addmm_(by_scores.T, keys[items])
-        if by_keys is not None:
-            by_keys[items].addmm_(by_scores, queries[rows])
-    return by_queries, by_keys, by_values
+        by_scores = _product(values[items], grad[rows], _SLOPES).sub_(pull[rows]).mul_(p)
+        if for_queries is not None:
+            for_queries[rows].addmm_(by_scores.T, keys[items])
+        if for_keys is not None:
+            for_keys[items].addmm_(by_scores, queries[rows])
+    return [result for result in results if result is not None]
+
+
+def _fake_transposed(queries: Tensor, keys: Tensor, weights: Tensor, normaliser: Tensor) -> Tensor:
+    del queries, normaliser
+    return weights.new_empty(len(keys), weights.shape[1])
+
+
+@_operation("transposed", _fake_transposed)
+def _transposed(queries: Tensor, keys: Tensor, weights: Tensor, normaliser: Tensor) -> Tensor:
+    given = weights.new_zeros(len(keys), weights.shape[1])
+    for rows, items in _tiles(queries, keys):
+        given[items].addmm_(_probabilities(queries[rows], keys[items], normaliser[rows]), weights[rows])
+    return given
 
 
 def _remembered(memo: Memo | None, name: str, queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -259,18 +318,37 @@ def _remembered(memo: Memo | None, name: str, queries: Tensor, keys: Tensor, val
 
 def _probabilities(queries: Tensor, keys: Tensor, normaliser: Tensor) -> Tensor:
     """A tile of softmax(q K^T), transposed: [items, rows], the rows' normalisers being known."""
-    return torch.addmm(-normaliser, keys, queries.T).exp_()
+    return _product(keys, queries, _SCORES).sub_(normaliser).exp_()
 
 
 def _sum(one: Tensor | None, other: Tensor | None) -> Tensor | None:
     return None if one is None or other is None else one.add_(other)
 
 
+_SCORES, _SLOPES = "scores", "slopes"
+_scratch = threading.local()
+
+
+def _product(items: Tensor, rows: Tensor, name: str) -> Tensor:
+    """Items rows^T, [items, rows]; on a CPU in memory that the next tile under this name takes over.
+
+    A tile is megabytes, which a CPU's allocator returns and asks for again every time, and the system then clears.
+    """
+    shape = (len(items), len(rows))
+    if rows.device.type != "cpu":
+        return items @ rows.T
+    held = cast("dict[tuple[str, torch.dtype], Tensor]", _scratch.__dict__)
+    buffer = held.get((name, rows.dtype))
+    if buffer is None or buffer.numel() < shape[0] * shape[1]:
+        held[name, rows.dtype] = buffer = rows.new_empty(shape[0] * shape[1])
+    return torch.mm(items, rows.T, out=buffer[: shape[0] * shape[1]].view(shape))
+
+
 def _tiles(queries: Tensor, keys: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Slices of rows and items that cover all scores, items innermost."""
+    """Slices of rows and items that cover all scores; those of the items change last, as they weigh most."""
     device = queries.device.type
     wide = min(len(keys), MAX_TILE_ITEMS[device])
     high = max(1, TILE_NUMBERS[device] // wide)
-    for row in range(0, len(queries), high):
-        for item in range(0, len(keys), wide):
+    for item in range(0, len(keys), wide):
+        for row in range(0, len(queries), high):
             yield slice(row, min(row + high, len(queries))), slice(item, min(item + wide, len(keys)))

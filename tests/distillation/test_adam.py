@@ -16,14 +16,15 @@ def test_agrees_with_torch_over_fifty_steps(weight_decay: float) -> None:
         gradient[:3] = 0.0
         parameter.grad = gradient.clone()
         reference.step()
-        state = adam_step(rule, state, gradient, step)
+        state = adam_step(rule, state, gradient, rule.corrections(step))
         torch.testing.assert_close(state.theta, parameter.detach(), rtol=1e-12, atol=1e-14)
 
 
 def test_a_parameter_that_never_has_a_gradient_stays_and_differentiates() -> None:
     theta = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
     gradient = torch.tensor([0.5, 0.0], dtype=torch.float64, requires_grad=True)
-    after = adam_step(AdamRule(0.1), AdamState.start(theta), gradient, 1)
+    rule = AdamRule(0.1)
+    after = adam_step(rule, AdamState.start(theta), gradient, rule.corrections(1))
     assert after.theta[1] == 2.0
     slopes = torch.autograd.grad(after.theta.sum(), (theta, gradient))
     assert all(torch.isfinite(slope).all() for slope in slopes)

@@ -13,9 +13,10 @@ from seqdistill.config import Regime
 from seqdistill.distillation import inner
 from seqdistill.distillation.adam import AdamRule, AdamState, adam_step
 from seqdistill.distillation.functional import FlatRecommender
-from seqdistill.distillation.inner import InnerObjective
+from seqdistill.distillation.inner import InnerObjective, Inputs
 from seqdistill.distillation.outer import OuterObjective
-from seqdistill.distillation.replay import Inputs, replay, run_window, warm_up
+from seqdistill.distillation.replay import replay, run_window, warm_up
+from seqdistill.distillation.step import InnerStep
 from seqdistill.learners import Recommender, SASRec
 from seqdistill.summary import Factors
 
@@ -32,6 +33,10 @@ class Problem:
     inputs: Inputs
     start: AdamState
     rule: AdamRule
+
+    @property
+    def step(self) -> InnerStep:
+        return InnerStep(self.objective, self.rule)
 
 
 @pytest.fixture
@@ -57,7 +62,7 @@ def make_problem(
     rule = AdamRule(0.01, weight_decay=weight_decay)
     rng = torch.Generator().manual_seed(5)
     warm = [objective.draw(rng) for _ in range(3)]
-    start = warm_up(rule, AdamState.start(model.draw(rng)), warm, inputs)
+    start = warm_up(InnerStep(objective, rule), AdamState.start(model.draw(rng)), warm, inputs)
     return Problem(objective, OuterObjective(model, teacher, alignment), windows, inputs, start, rule)
 
 
@@ -92,17 +97,17 @@ def unrolled(problem: Problem, window: int, rng: torch.Generator) -> Inputs:
         patch.setattr(inner, "soft_embeddings", plain_embeddings)
         patch.setattr(inner, "soft_cross_entropy", plain_cross_entropy)
         for step in range(4, 4 + window):
-            loss = problem.objective.draw(rng)(state.theta, leaves, None)
+            loss = problem.objective.loss(state.theta, leaves, problem.objective.draw(rng))
             (gradient,) = torch.autograd.grad(loss, state.theta, create_graph=True)
-            state = adam_step(problem.rule, state, gradient, step)
+            state = adam_step(problem.rule, state, gradient, problem.rule.corrections(step))
     return torch.autograd.grad(outer_value(problem, state.theta), leaves)
 
 
 def replayed(problem: Problem, window: int, rng: torch.Generator, max_bytes: int = 1 << 30) -> Inputs:
-    losses = [problem.objective.draw(rng) for _ in range(window)]
-    run = run_window(problem.rule, problem.start, losses, problem.inputs, first_step=4, max_bytes=max_bytes)
+    draws = [problem.objective.draw(rng) for _ in range(window)]
+    run = run_window(problem.step, problem.start, draws, problem.inputs, first_step=4, max_bytes=max_bytes)
     outer = problem.outer.evaluate(run.end.theta, problem.windows)
-    return replay(problem.rule, run, problem.inputs, outer.theta_bar)
+    return replay(problem.step, run, problem.inputs, outer.theta_bar)
 
 
 @pytest.mark.usefixtures("double_precision")
@@ -134,8 +139,8 @@ def test_hypergradient_of_the_factors_predicts_a_finite_difference() -> None:
 
     def value(factors: Factors) -> Tensor:
         rng = torch.Generator().manual_seed(9)
-        losses = [problem.objective.draw(rng) for _ in range(7)]
-        run = run_window(problem.rule, problem.start, losses, embed(factors), first_step=4)
+        draws = [problem.objective.draw(rng) for _ in range(7)]
+        run = run_window(problem.step, problem.start, draws, embed(factors), first_step=4)
         return outer_value(problem, run.end.theta)
 
     for factor in factors:

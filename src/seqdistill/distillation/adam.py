@@ -16,6 +16,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+Corrections = tuple[float, float] | tuple[Tensor, Tensor]
+"""Adam's bias corrections c_1 and c_2, as numbers or as tensors of one."""
+
 
 class AdamRule(NamedTuple):
     """Constants of the update.
@@ -33,6 +36,10 @@ class AdamRule(NamedTuple):
     beta2: float = 0.999
     eps: float = 1e-8
     weight_decay: float = 0.0
+
+    def corrections(self, step: int) -> "Corrections":
+        """c_1 and c_2 of the t-th update, t from 1."""
+        return 1 - self.beta1**step, 1 - self.beta2**step
 
 
 class AdamState(NamedTuple):
@@ -54,25 +61,25 @@ class AdamState(NamedTuple):
         return cls(theta, torch.zeros_like(theta), torch.zeros_like(theta))
 
 
-def adam_step(rule: AdamRule, state: AdamState, gradient: Tensor, step: int) -> AdamState:
+def adam_step(rule: AdamRule, state: AdamState, gradient: Tensor, corrections: Corrections) -> AdamState:
     """One update.
 
     Args:
         rule: the constants.
         state: before the step.
         gradient: of the loss at `state.theta`, without the weight decay, [p].
-        step: t, 1 for the first update.
+        corrections: `rule.corrections(step)`.
     """
     gradient = gradient + rule.weight_decay * state.theta
     m = torch.lerp(gradient, state.m, rule.beta1)
     v = torch.lerp(gradient.square(), state.v, rule.beta2)
-    root = _safe_sqrt(v / (1 - rule.beta2**step))
-    theta = state.theta - rule.learning_rate / (1 - rule.beta1**step) * m / (root + rule.eps)
+    root = _safe_sqrt(v / corrections[1])
+    theta = state.theta - rule.learning_rate / corrections[0] * m / (root + rule.eps)
     return AdamState(theta, m, v)
 
 
 def adam_step_adjoint(
-    rule: AdamRule, before: AdamState, gradient: Tensor, step: int, bar: AdamState
+    rule: AdamRule, before: AdamState, gradient: Tensor, corrections: Corrections, bar: AdamState
 ) -> tuple[AdamState, Tensor]:
     """Carry sensitivities back across `adam_step`, the loss's own dependence on theta excepted.
 
@@ -80,7 +87,7 @@ def adam_step_adjoint(
         rule: the constants.
         before: state before the step.
         gradient: as given to `adam_step`.
-        step: as given to `adam_step`.
+        corrections: as given to `adam_step`.
         bar: sensitivities of the scalar to the state after the step.
 
     Returns:
@@ -90,9 +97,9 @@ def adam_step_adjoint(
     decayed = gradient + rule.weight_decay * before.theta
     m = torch.lerp(decayed, before.m, rule.beta1)
     v = torch.lerp(decayed.square(), before.v, rule.beta2)
-    root = _safe_sqrt(v / (1 - rule.beta2**step))
+    root = _safe_sqrt(v / corrections[1])
     denominator = root + rule.eps
-    scaled = bar.theta * (rule.learning_rate / (1 - rule.beta1**step)) / denominator
+    scaled = bar.theta * (rule.learning_rate / corrections[0]) / denominator
     m_bar = bar.m - scaled
     # d root / d v = root / (2 v): for v = 0 replaced by 0.
     root_slope = torch.where(v > 0, root / (2 * v), 0.0)

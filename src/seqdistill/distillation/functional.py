@@ -24,7 +24,7 @@ class FlatRecommender:
     def __init__(self, learner: Learner, item_factor: Tensor, regime: Regime) -> None:
         self.item_factor = item_factor
         self.regime: Regime = regime
-        self._learner = learner.eval()
+        self.learner = learner.eval()
         parameters = dict(learner.named_parameters())
         self._names = list(parameters)
         self._shapes = [p.shape for p in parameters.values()]
@@ -41,15 +41,15 @@ class FlatRecommender:
         """The learner's states, from its part of theta; see `Learner.forward`."""
         pieces = torch.split(body, self._sizes)
         parameters = {n: p.view(s) for n, p, s in zip(self._names, pieces, self._shapes, strict=True)}
-        return functional_call(self._learner, parameters, (embedded, mask, at))
+        return functional_call(self.learner, parameters, (embedded, mask, at))
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """A newly initialised theta."""
         seed = int(torch.randint(2**62, (), generator=generator))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self._learner.reset_parameters()
-            body = self.flatten(dict(self._learner.named_parameters()))
+            self.learner.reset_parameters()
+            body = self.flatten(dict(self.learner.named_parameters()))
             if self.regime == "shared":
                 return body
             return torch.cat([body, torch.randn_like(self.item_factor).view(-1) * INITIAL_EMBEDDING_STD])

@@ -14,11 +14,12 @@ from seqdistill.attention import soft_embeddings
 from seqdistill.config import DistillConfig, LearnerConfig
 from seqdistill.data.dataset import Dataset
 from seqdistill.distillation.adam import AdamRule
+from seqdistill.distillation.compiled import compile_step
 from seqdistill.distillation.functional import FlatRecommender
-from seqdistill.distillation.inner import InnerObjective
+from seqdistill.distillation.inner import InnerObjective, Inputs
 from seqdistill.distillation.outer import OuterLoss, OuterObjective, window_batches
 from seqdistill.distillation.pool import Aged, LearnerPool, initialiser
-from seqdistill.distillation.replay import Inputs, replay, run_window
+from seqdistill.distillation.replay import replay, run_window
 from seqdistill.distillation.start import (
     decompose,
     generate_sequences,
@@ -26,6 +27,7 @@ from seqdistill.distillation.start import (
     real_sequences,
     sharp_queries,
 )
+from seqdistill.distillation.step import InnerStep, Step
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
@@ -140,12 +142,15 @@ class _Distillation:
             cuts=config.cuts,
         )
         self.objective = objective
-        self.rule = AdamRule(config.inner_learning_rate, weight_decay=config.inner_weight_decay)
+        rule = AdamRule(config.inner_learning_rate, weight_decay=config.inner_weight_decay)
+        self.step: Step = compile_step(
+            InnerStep(objective, rule), steps=config.steps * config.window, wish=config.compile
+        )
         self.pool = LearnerPool(
             config.learner_pool,
             initialiser(model.draw, self._learner_starts(model, teacher), self.rng),
-            objective,
-            self.rule,
+            objective.draw,
+            self.step,
             inner_steps=config.inner_steps,
             window=config.window,
             rng=self.rng,
@@ -202,12 +207,10 @@ class _Distillation:
             summary = tuple(soft_embeddings(queries, self.item_factor, self.item_factor) for queries in summary)
         inputs: Inputs = tuple(part.detach() for part in summary)
         aged = self.pool.take(inputs)
-        losses = [self.objective.draw(self.rng) for _ in range(config.window)]
-        window = run_window(
-            self.rule, aged.state, losses, inputs, first_step=aged.age + 1, max_bytes=config.memory // 2
-        )
+        draws = [self.objective.draw(self.rng) for _ in range(config.window)]
+        window = run_window(self.step, aged.state, draws, inputs, first_step=aged.age + 1, max_bytes=config.memory // 2)
         outer = self.outer.evaluate(window.end.theta, next(self.batches))
-        input_bars = replay(self.rule, window, inputs, outer.theta_bar)
+        input_bars = replay(self.step, window, inputs, outer.theta_bar)
         self.pool.give_back(Aged(window.end, aged.age + config.window))
         return aged.age, outer, torch.autograd.grad(summary, self.factors, input_bars)
 

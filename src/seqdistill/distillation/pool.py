@@ -16,9 +16,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seqdistill.distillation.adam import AdamRule, AdamState
-from seqdistill.distillation.inner import InnerObjective
-from seqdistill.distillation.replay import Inputs, warm_up
+from seqdistill.distillation.adam import AdamState
+from seqdistill.distillation.inner import Draw, Inputs
+from seqdistill.distillation.replay import warm_up
+from seqdistill.distillation.step import Step
 
 
 class Aged(NamedTuple):
@@ -39,8 +40,8 @@ class LearnerPool:
     Args:
         size: learners kept; 0 for a newly warmed-up one at every call.
         initialise: draws the parameters of a new learner, [p].
-        objective: what learners train on.
-        rule: the inner Adam.
+        draw: draws what is random about an inner step.
+        step: of the learners.
         inner_steps: T_in, longest run.
         window: W.
         rng: on the CPU.
@@ -50,16 +51,16 @@ class LearnerPool:
         self,
         size: int,
         initialise: Callable[[], Tensor],
-        objective: InnerObjective,
-        rule: AdamRule,
+        draw: Callable[[torch.Generator], Draw],
+        step: Step,
         *,
         inner_steps: int,
         window: int,
         rng: torch.Generator,
     ) -> None:
         self._initialise = initialise
-        self._objective = objective
-        self._rule = rule
+        self._draw = draw
+        self._step = step
         self._oldest = inner_steps - window
         self._rng = rng
         self._pool: list[Aged | None] = [None] * size
@@ -86,8 +87,8 @@ class LearnerPool:
             self._pool[self._drawn] = learner
 
     def _train(self, steps: int, inputs: Inputs) -> Aged:
-        losses = [self._objective.draw(self._rng) for _ in range(steps)]
-        return Aged(warm_up(self._rule, AdamState.start(self._initialise()), losses, inputs), steps)
+        draws = [self._draw(self._rng) for _ in range(steps)]
+        return Aged(warm_up(self._step, AdamState.start(self._initialise()), draws, inputs), steps)
 
     def _integer(self, bound: int) -> int:
         return int(torch.randint(bound, (), generator=self._rng))

@@ -26,6 +26,9 @@ from seqdistill.training import CPU, fit_to_log, fit_to_sequences
 SELECTION = "ndcg@100"
 """Validation metric that schedules are chosen by: a ranking metric, yet smooth where a top-10 figure jumps."""
 
+PATIENCE = 3
+"""Candidate numbers of steps in a row that may fall short of the best before the search gives a rate up."""
+
 SequencesOf = Callable[[int], Sequences]
 """Training sequences for a seed; the same ones for every seed where nothing about them is random."""
 
@@ -145,22 +148,29 @@ class Evaluator:
         return self._row(name, regime, models, seconds, num_bytes, schedule)
 
     def choose_schedule(self, regime: Regime, sequences_of: SequencesOf) -> Schedule:
-        """The learning rate and number of steps with the best validation NDCG@100, of the candidates."""
+        """The learning rate and number of steps with the best validation NDCG@100, of the candidates.
+
+        A rate is given up when the score has fallen short of its best for `PATIENCE` candidate numbers of steps.
+        """
         evaluate = self.config.evaluate
         seed = derive_seed(self.config.seed, "selection")
         best: list[tuple[float, Schedule]] = []
         for rate in evaluate.candidate_rates:
+            of_rate: list[float] = []
 
-            def watch(step: int, model: Recommender, rate: float = rate) -> None:
-                if step in evaluate.candidate_steps:
-                    scores = rank_held_out(
-                        model,
-                        self.dataset,
-                        "validation",
-                        length=self.config.distill.length,
-                        mask_seen=evaluate.mask_seen,
-                    )
-                    best.append((summarise(scores)[SELECTION], Schedule(rate, step)))
+            def watch(step: int, model: Recommender, rate: float = rate, of_rate: list[float] = of_rate) -> bool:
+                if step not in evaluate.candidate_steps:
+                    return True
+                scores = rank_held_out(
+                    model,
+                    self.dataset,
+                    "validation",
+                    length=self.config.distill.length,
+                    mask_seen=evaluate.mask_seen,
+                )
+                of_rate.append(summarise(scores)[SELECTION])
+                best.append((of_rate[-1], Schedule(rate, step)))
+                return max(of_rate) in of_rate[-PATIENCE:]
 
             self._fit(sequences_of(seed), regime, Schedule(rate, max(evaluate.candidate_steps)), seed, watch)
         return max(best, key=lambda scored: scored[0])[1]
@@ -171,7 +181,7 @@ class Evaluator:
         regime: Regime,
         schedule: Schedule,
         seed: int,
-        on_step: Callable[[int, Recommender], None] | None = None,
+        on_step: Callable[[int, Recommender], bool | None] | None = None,
     ) -> Recommender:
         return fit_to_sequences(
             sequences,

@@ -1,0 +1,70 @@
+"""A compiled inner step computes what the plain one does."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from seqdistill.attention import soft_embeddings
+from seqdistill.config import Regime
+from seqdistill.distillation.adam import AdamRule, AdamState
+from seqdistill.distillation.compiled import WORTHWHILE_STEPS, CompiledStep, compile_step
+from seqdistill.distillation.functional import FlatRecommender
+from seqdistill.distillation.inner import InnerObjective
+from seqdistill.distillation.replay import replay, run_window
+from seqdistill.distillation.step import InnerStep
+from seqdistill.errors import SeqDistillError
+from seqdistill.learners import BERT4Rec, Learner, SASRec
+
+N, LENGTH, DIM, ITEMS = 5, 6, 8, 40
+
+
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def make_step(learner: Learner, regime: Regime, cuts: int | str = "all", batch: int = N) -> InnerStep:
+    item_factor = torch.randn(ITEMS, DIM, generator=torch.Generator().manual_seed(1))
+    model = FlatRecommender(learner, item_factor, regime)
+    objective = InnerObjective(model, N, LENGTH, batch, cuts)  # type: ignore[arg-type]
+    return InnerStep(objective, AdamRule(0.01, weight_decay=1e-3))
+
+
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("regime", ["shared", "fresh"])
+@pytest.mark.parametrize(("cuts", "batch"), [("all", N), (1, N), (2, 3)])
+def test_a_traced_step_gives_the_same_window_and_hypergradient(regime: Regime, cuts: int | str, batch: int) -> None:
+    torch.manual_seed(0)
+    step = make_step(SASRec(DIM, LENGTH), regime, cuts, batch)
+    model = step.objective.model
+    rng = torch.Generator().manual_seed(2)
+    start = AdamState.start(model.draw(rng))
+    inputs = (torch.randn(N, LENGTH, DIM), torch.randn(N, LENGTH, DIM))
+    if regime == "shared":
+        inputs = tuple(soft_embeddings(x, model.item_factor, model.item_factor) for x in inputs)
+    draws = [step.objective.draw(rng) for _ in range(6)]
+    theta_bar = torch.randn_like(start.theta)
+    example = [torch.zeros_like(x) for x in inputs]
+    compiled = CompiledStep(step, AdamState.start(torch.ones_like(start.theta)), tuple(example), draws[0], fuse=False)
+    results: list[tuple[torch.Tensor, ...]] = []
+    for one in (step, compiled):
+        window = run_window(one, start, draws, inputs)
+        results.append((*window.end, *replay(one, window, inputs, theta_bar)))
+    for ours, plain in zip(*results, strict=True):
+        assert float((ours - plain).norm() / plain.norm()) < 1e-11
+
+
+def test_a_short_run_is_not_compiled() -> None:
+    step = make_step(SASRec(DIM, LENGTH), "shared")
+    assert compile_step(step, steps=WORTHWHILE_STEPS - 1, wish="auto") is step
+    assert compile_step(step, steps=10 * WORTHWHILE_STEPS, wish="never") is step
+
+
+def test_a_learner_whose_steps_have_no_fixed_shape_is_refused_or_left_as_it_is() -> None:
+    step = make_step(BERT4Rec(DIM, LENGTH), "shared")
+    assert compile_step(step, steps=WORTHWHILE_STEPS, wish="auto") is step
+    with pytest.raises(SeqDistillError, match="causal"):
+        compile_step(step, steps=1, wish="always")

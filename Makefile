@@ -4,6 +4,7 @@
 # make bench     measure an outer step, its floor and how it grows: hours; fills docs/performance.md
 # make bench-recbole  a training epoch against RecBole's, which gets an environment of its own
 #                     (LOGS="ml-100k path/of/a/log" says on what)
+# make bench-prepare  prepare a log of 100 million events, and MovieLens-1M against RecBole (LOG=path EVENTS=number)
 
 PYTHON ?= python3
 VENV := .venv
@@ -23,7 +24,7 @@ define CHECK_PYTHON
 endef
 
 .DELETE_ON_ERROR:
-.PHONY: install test demo bench bench-recbole clean
+.PHONY: install test demo bench bench-recbole bench-prepare clean
 
 install: $(STAMP)
 	@:
@@ -65,6 +66,15 @@ bench: $(VENV)/.bench
 
 bench-recbole: $(STAMP) .venv-recbole/.installed
 	$(BENCH).epoch --rounds 3 --timeout 7200 --datasets $(LOGS)
+	$(BENCH).render
+
+# The log by default is ml-1m, fetched from its owner; LOG=path/of/a/log takes another.
+LOG ?= ml-1m
+EVENTS ?= 100000000
+
+bench-prepare: $(STAMP) .venv-recbole/.installed
+	$(BENCH).prepare --events $(EVENTS) --timeout 3600
+	$(BENCH).prepare_against --log $(LOG)
 	$(BENCH).render
 
 clean:

@@ -9,7 +9,8 @@ Multiply-adds counted, with T the positions that have a target in an inner step 
 - the catalogue in the inner loop, T |V| d each: 2 products forward (scores, and the mean embedding that is the
   gradient), 3 in the replay (scores again, the direction's scores, and their mean embedding);
 - the catalogue outside it, 2 n l |V| d each (inputs and targets): 2 products forward, 3 backward;
-- the learner, M a pass: 1 forward and 2 for the gradient; in the replay 3 once more and 6 for the derivative of these.
+- the learner, whose one layer is computed at the T positions only, M a pass: 1 forward and 2 for the gradient; in the
+  replay 3 once more and 6 for the derivative of these.
 """
 
 import argparse
@@ -48,9 +49,9 @@ def multiply_adds(
     """Multiply-adds of the products of one outer step, by part."""
     positions = num_sequences * length
     targets = positions if cuts == "all" else num_sequences * (1 + int(cuts))
-    # Per position: queries, keys and values 3 d^2, projection d^2, feed-forward 2 d 2d; attention reads l positions
-    # twice (the causal half is not made use of).
-    learner = positions * (8 * dim * dim + 2 * length * dim)
+    # Per target: queries, keys and values 3 d^2, projection d^2, feed-forward 2 d 2d; attention reads l positions twice
+    # (the causal half is not made use of).
+    learner = targets * (8 * dim * dim + 2 * length * dim)
     return {
         "inner": window * INNER_PRODUCTS * targets * items * dim,
         "outer": OUTER_PRODUCTS * 2 * positions * items * dim,
@@ -64,7 +65,7 @@ def _row(arguments: argparse.Namespace, items: int, dim: int, settings) -> Row: 
     shapes = {
         "inner": (targets, dim, items),
         "outer": (n * length, dim, items),
-        "learner": (n * length, dim, 3 * dim),
+        "learner": (targets, dim, 3 * dim),
     }
     step, rates = measure(
         [

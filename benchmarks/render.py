@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmarks.harness import RESULTS, ROOT, Row, note
 
 PAGE = ROOT / "docs" / "performance.md"
+PHASES = ("embed", "window", "replay", "embed adjoint")
 BLOCK = re.compile(r"(<!-- bench:(?P<name>[\w-]+) -->\n).*?(<!-- /bench:(?P=name) -->)", re.DOTALL)
 
 
@@ -115,6 +116,19 @@ def _epoch(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
     return ["log", "method", "targets", "seconds", "range", "peak MiB", "time to ours", "memory to ours"], lines
 
 
+def _profile(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
+    lines: list[list[str]] = []
+    for row in rows:
+        cells = [row["method"], f"{row['items']:,}", str(row["dim"])]
+        if failure := _failure(row, 1 + len(PHASES)):
+            lines.append([*cells, *failure])
+            continue
+        phases = [row["result"][name] for name in PHASES]
+        parts = [f"{p['seconds'] * 1e3:.0f} ({100 * p['catalogue'] / p['seconds']:.0f}%)" for p in phases]
+        lines.append([*cells, f"{sum(p['seconds'] for p in phases) * 1e3:.0f}", *parts])
+    return ["method", "items", "d", "ms", *(f"{name} (of it over the catalogue)" for name in PHASES)], lines
+
+
 def _growth(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
     lines: list[list[str]] = []
     before: Row = {}
@@ -127,11 +141,37 @@ def _growth(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
     return ["size", "value", "seconds", "range", "peak MiB", "time to the row above", "memory to it"], lines
 
 
+def _prepare(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
+    lines: list[list[str]] = []
+    for row in rows:
+        cells = [f"{row[key]:,}" for key in ("events", "users", "items")]
+        if failure := _failure(row, 4):
+            lines.append([*cells, row["budget"], *failure])
+            continue
+        result = row["result"]
+        rate = row["events"] / row["seconds_median"]
+        seconds = _seconds(row["seconds_median"])
+        lines.append([*cells, row["budget"], seconds, f"{rate:,.0f}", f"{result['peak total mib']:,.0f}"])
+    return ["events", "users", "items", "--memory", "seconds", "events a second", "peak MiB, all of the process"], lines
+
+
+def _prepare_against(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
+    ours = {r["dataset"]: r for r in rows if r["method"] == "seqdistill"}
+    lines: list[list[str]] = []
+    for row in rows:
+        cells = [row["dataset"], row["method"], f"{row['rows']:,}"]
+        lines.append([*cells, *(_failure(row, 4) or _against(row, ours.get(row["dataset"], {})))])
+    return ["log", "method", "rows", "seconds", "range", "peak MiB", "time to ours", "memory to ours"], lines
+
+
 TABLES: dict[str, Callable[[list[Row]], tuple[list[str], list[list[str]]]]] = {
     "hypergradient": _hypergradient,
     "floor": _floor,
     "epoch": _epoch,
     "growth": _growth,
+    "profile": _profile,
+    "prepare": _prepare,
+    "prepare_against": _prepare_against,
 }
 
 

@@ -199,6 +199,8 @@ def test_what_cannot_work_is_refused_before_any_work_and_leaves_nothing(planted:
     out = tmp_path / "run"
     with pytest.raises(SeqDistillError, match="5 attention heads do not divide a width of 32"):
         distill(planted[0], out=out, config=load_config(None, ["train.heads=5"]))
+    with pytest.raises(SeqDistillError, match=r"bert4rec .view masked. can be trained on a summary but not distil"):
+        distill(planted[0], out=out, config=load_config(None, ["train.learner=bert4rec"]))
     dataset = planted[0]
     threes = np.arange(len(dataset.items)) % 12 < 3
     short = Dataset(

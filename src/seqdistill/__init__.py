@@ -10,10 +10,11 @@ print(seqdistill.evaluate(model, "ml-100k")["metrics"])
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqdistill.api import Run, distill, evaluate, train
+    from seqdistill.api import Run, distill, evaluate, recommend, recommend_file, train
     from seqdistill.config import Config, load_config
-    from seqdistill.data import Dataset, load_dataset
+    from seqdistill.data import Dataset, load_dataset, prepare
     from seqdistill.errors import SeqDistillError
+    from seqdistill.learners.check import check_learner
     from seqdistill.models import TrainedModel
     from seqdistill.summary import Summary
 
@@ -26,10 +27,14 @@ _HOMES = {
     "SeqDistillError": "errors",
     "Summary": "summary",
     "TrainedModel": "models",
+    "check_learner": "learners.check",
     "distill": "api",
     "evaluate": "api",
     "load_config": "config",
     "load_dataset": "data",
+    "prepare": "data",
+    "recommend": "api",
+    "recommend_file": "api",
     "train": "api",
 }
 
@@ -41,10 +46,14 @@ __all__ = [
     "Summary",
     "TrainedModel",
     "__version__",
+    "check_learner",
     "distill",
     "evaluate",
     "load_config",
     "load_dataset",
+    "prepare",
+    "recommend",
+    "recommend_file",
     "train",
 ]
 

@@ -1,6 +1,6 @@
 """The library's front door: what the command line does, as functions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,15 +10,28 @@ import torch
 from seqdistill import __version__
 from seqdistill.artifacts import MANIFEST, check_writable
 from seqdistill.config import Config, DistillConfig, Regime
-from seqdistill.data import Dataset, load_dataset
+from seqdistill.data import Dataset, load_dataset, prepare
+from seqdistill.data.dataset import HeldOut
+from seqdistill.data.prepared import is_prepared
+from seqdistill.data.tables import holds_tables
 from seqdistill.distillation.loop import Distilled, OuterStep, distill_summary
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.evaluation.short import short_evaluation
-from seqdistill.learners import check_width
+from seqdistill.learners import check_architecture
+from seqdistill.learners.check import check_distillable
 from seqdistill.models import TrainedModel
 from seqdistill.progress import SILENT, Progress
+from seqdistill.recommending import (
+    Recommendations,
+    Recommended,
+    check_table_file,
+    read_histories,
+    recommend_one,
+    recommend_table,
+    write_table,
+)
 from seqdistill.runs import RunDirectory
 from seqdistill.seeding import derive_seed
 from seqdistill.summary import Summary
@@ -56,7 +69,7 @@ def distill(
     """Train a teacher on a log, distil the log, and evaluate what was distilled against its controls.
 
     Args:
-        data: a named dataset, a log file, or a loaded dataset.
+        data: a named dataset, a log, a prepared folder, or a loaded dataset.
         out: run directory: `config.json`, `metrics.jsonl`, `teacher/`, `summary/` and `result.json` are left there.
         config: all settings.
         paper: distil a second time as the paper does (targets tied, random start, last position and one cut, a new
@@ -71,8 +84,11 @@ def distill(
     """
     config = config or Config()
     target = resolve_device(device)
-    check_width(config.train, config.teacher.dim)
-    dataset = _as_dataset(data, config, notify)
+    for architecture in (config.train, config.teacher):
+        check_architecture(architecture, dim=config.teacher.dim, length=config.distill.length)
+    for architecture in config.distilling():
+        check_distillable(architecture, dim=config.teacher.dim, length=config.distill.length)
+    dataset = _as_dataset(data, config, notify, progress)
     request = _request(dataset, config, paper=paper)
     run = RunDirectory(Path(out)) if out is not None else None
     if run is not None:
@@ -163,7 +179,7 @@ def train(
     unless they are set. On a log, the teacher's optimiser settings and width apply, with early stopping.
 
     Args:
-        source: a summary or its folder, a named dataset, a log file, or a loaded dataset.
+        source: a summary or its folder, a named dataset, a log, a prepared folder, or a loaded dataset.
         out: folder to save the model in.
         config: all settings.
         device: "auto", "cpu" or "cuda[:N]".
@@ -177,14 +193,17 @@ def train(
     target = resolve_device(device)
     if out is not None:
         check_writable(Path(out), "model")
-    if isinstance(source, (str, Path)) and Path(source).is_dir():
+    if isinstance(source, (str, Path)) and _may_be_summary(Path(source)):
         source = Summary.load(_summary_folder(Path(source)))
+    dim = config.train.dim or (source.dim if isinstance(source, Summary) else config.teacher.dim)
+    length = source.length if isinstance(source, Summary) else config.distill.length
+    check_architecture(config.train, dim=dim, length=length)
     if isinstance(source, Summary):
         model = _train_on_summary(source, config, target, progress)
     else:
         if config.train.regime != "shared" and notify is not None:
             notify("train.regime concerns summaries; on a log the embedding is always trained")
-        dataset = _as_dataset(source, config, notify)
+        dataset = _as_dataset(source, config, notify, progress)
         _tell(dataset, notify)
         model = _train_on_log(dataset, config, target, progress)
     if out is not None:
@@ -236,6 +255,64 @@ def evaluate(
     }
 
 
+def recommend(
+    model: str | Path | TrainedModel,
+    history: Sequence[str],
+    *,
+    k: int = 10,
+    exclude_seen: bool = True,
+    device: str = "auto",
+) -> Recommendations:
+    """What a trained model recommends after a history.
+
+    Args:
+        model: a model or its folder.
+        history: item ids of the log, oldest first; those the model does not know are skipped and named in the result.
+        k: items recommended.
+        exclude_seen: leave the items of the history out.
+        device: "auto", "cpu" or "cuda[:N]".
+
+    Raises:
+        SeqDistillError: a damaged model, or a history of which it knows no item.
+    """
+    return recommend_one(_on_device(model, device), history, k=k, exclude_seen=exclude_seen)
+
+
+def recommend_file(
+    model: str | Path | TrainedModel,
+    histories: str | Path,
+    out: str | Path,
+    *,
+    k: int = 10,
+    exclude_seen: bool = True,
+    device: str = "auto",
+) -> Recommended:
+    """Recommendations for a file of histories.
+
+    Args:
+        model: a model or its folder.
+        histories: parquet or JSON lines with a column `history`, lists of item ids, oldest first.
+        out: the same table with the columns `items` and `scores`, as parquet or JSON lines.
+        k: items recommended after each history.
+        exclude_seen: leave the items of a history out.
+        device: "auto", "cpu" or "cuda[:N]".
+
+    Raises:
+        SeqDistillError: a damaged model, a file that holds no histories, or `out` cannot be written.
+    """
+    check_table_file(Path(out))
+    table = read_histories(Path(histories))
+    found = recommend_table(_on_device(model, device), table, k=k, exclude_seen=exclude_seen)
+    write_table(found.table, Path(out))
+    return found
+
+
+def _on_device(model: str | Path | TrainedModel, device: str) -> TrainedModel:
+    trained = model if isinstance(model, TrainedModel) else TrainedModel.load(model)
+    trained.recommender.to(resolve_device(device))
+    return trained
+
+
 def resolve_device(name: str) -> torch.device:
     """The device of that name; "auto" is a GPU where there is one.
 
@@ -255,17 +332,17 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def protocol(dataset: Dataset, config: Config, part: str) -> dict[str, Any]:
+def protocol(dataset: Dataset, config: Config, part: HeldOut) -> dict[str, Any]:
     """How the figures beside it were obtained."""
     return {
-        "split": "leave-one-out",
+        "split": dataset.split.name,
         "part": part,
         "ranking": "full catalogue",
         "mask_seen": config.evaluate.mask_seen,
         "ties": "pessimistic",
         "length": config.distill.length,
-        "min_count": config.data.min_count,
-        "users": len(dataset.split_users),
+        "min_count": dataset.provenance.settings.get("min_count", config.data.min_count),
+        "users": len(dataset.held_out_users(part)),
         "items": dataset.num_items,
         "interactions": dataset.num_interactions,
     }
@@ -288,12 +365,20 @@ def _distill(
         dataset,
         teacher,
         settings,
-        config.train,
+        config.distilling(),
         seed=derive_seed(config.seed, title),
         progress=progress,
         title=title,
         record=record,
     )
+
+
+def _may_be_summary(folder: Path) -> bool:
+    """Whether to look for a summary in a folder: not in a prepared dataset, nor in a log that is a folder."""
+    if not folder.is_dir() or is_prepared(folder):
+        return False
+    ours = [*folder.glob(MANIFEST), *folder.glob("*.safetensors"), *folder.glob("summary")]
+    return bool(ours) or not holds_tables(folder)
 
 
 def _summary_folder(folder: Path) -> Path:
@@ -316,6 +401,7 @@ def _train_on_summary(summary: Summary, config: Config, device: torch.device, pr
             schedule,
             seed=derive_seed(config.seed, "train"),
             length=summary.length,
+            dim=config.train.dim,
             dropout=config.train.dropout,
             device=device,
             on_step=lambda _step, _model: task.advance(),
@@ -326,6 +412,7 @@ def _train_on_summary(summary: Summary, config: Config, device: torch.device, pr
         "learning_rate": schedule.learning_rate,
         "steps": schedule.steps,
         "seed": config.seed,
+        "summary": {"fingerprint": summary.fingerprint, "sequences": summary.num_sequences, "length": summary.length},
         "dataset": summary.details.get("dataset"),
     }
     return TrainedModel(recommender, config.train, summary.length, summary.item_ids, details)
@@ -339,6 +426,7 @@ def _train_on_log(dataset: Dataset, config: Config, device: torch.device, progre
         length=length,
         seed=derive_seed(config.seed, "train"),
         architecture=config.train,
+        dim=config.train.dim,
         device=device,
         progress=progress,
         title=f"training on {dataset.name}",
@@ -347,13 +435,22 @@ def _train_on_log(dataset: Dataset, config: Config, device: torch.device, progre
     return TrainedModel.from_log(fitted, config.train, length, dataset.item_ids, details)
 
 
-def _as_dataset(data: str | Path | Dataset, config: Config, notify: Notify | None) -> Dataset:
+def _as_dataset(
+    data: str | Path | Dataset, config: Config, notify: Notify | None, progress: Progress = SILENT
+) -> Dataset:
     if not isinstance(data, Dataset):
-        data = load_dataset(data, min_count=config.data.min_count, notify=notify)
-    if len(data.split_users) == 0:
+        data = load_dataset(data, config=config.data, notify=notify, progress=progress)
+    for part in ("validation", "test"):
+        if len(data.held_out_users(part)) > 0:
+            continue
+        if data.split.name == "leave-one-out":
+            raise SeqDistillError(
+                f"{data.name}: no user has 3 interactions left to split into training, validation and test; "
+                "lower data.min_count or bring a longer log"
+            )
         raise SeqDistillError(
-            f"{data.name}: no user has 3 interactions left to split into training, validation and test; "
-            "lower data.min_count or bring a longer log"
+            f"{data.name}: the split by {data.split.name} holds out no item to rank in the {part}; give that part more "
+            f"with data.{part}_share or other cuts, or bring a longer log"
         )
     if (data.training_ends - data.offsets[:-1] < 2).all():
         raise SeqDistillError(
@@ -390,4 +487,4 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-__all__ = ["Run", "distill", "evaluate", "load_dataset", "train"]
+__all__ = ["Run", "distill", "evaluate", "load_dataset", "prepare", "recommend", "recommend_file", "train"]

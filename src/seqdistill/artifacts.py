@@ -12,13 +12,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
-
-import safetensors
-import safetensors.torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from seqdistill.errors import SeqDistillError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MANIFEST = "manifest.json"
 Json = dict[str, Any]
@@ -29,7 +28,7 @@ def write_artifact(
     *,
     kind: str,
     version: int,
-    tensors: Mapping[str, Mapping[str, Tensor]],
+    tensors: Mapping[str, Mapping[str, "Tensor"]],
     manifest: Json,
     extra_files: Mapping[str, Callable[[Path], object]] | None = None,
 ) -> None:
@@ -54,24 +53,26 @@ def write_artifact(
         raise SeqDistillError(f"cannot write {path}: {error.strerror}") from error
     try:
         for name, group in tensors.items():
-            plain = {key: value.detach().cpu().contiguous() for key, value in group.items()}
-            safetensors.torch.save_file(plain, temporary / f"{name}.safetensors")
+            _write_tensors(group, temporary / f"{name}.safetensors")
         for name, write in (extra_files or {}).items():
             write(temporary / name)
         files = {f.name: {"bytes": f.stat().st_size, "sha256": file_sha256(f)} for f in sorted(temporary.iterdir())}
         body = {"format": f"seqdistill/{kind}", "format_version": version, **manifest, "files": files}
         write_json(temporary / MANIFEST, {**body, "manifest_sha256": _digest(body)})
+        for file in temporary.iterdir():
+            _reach_disk(file)
         temporary.chmod(0o755)
         if path.exists():
             shutil.rmtree(path)
         temporary.rename(path)
+        _reach_disk(path.parent)
     except OSError as error:
         raise SeqDistillError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def read_artifact(path: Path, *, kind: str, version: int) -> tuple[Json, dict[str, dict[str, Tensor]]]:
+def read_artifact(path: Path, *, kind: str, version: int) -> tuple[Json, dict[str, dict[str, "Tensor"]]]:
     """Read and verify a folder written by `write_artifact`.
 
     Returns:
@@ -96,10 +97,7 @@ def read_artifact(path: Path, *, kind: str, version: int) -> tuple[Json, dict[st
         if file.stat().st_size != entry["bytes"] or file_sha256(file) != entry["sha256"]:
             raise SeqDistillError(f"{file} does not match its SHA-256 in {MANIFEST}: corrupt or altered; restore it")
         if file.suffix == ".safetensors":
-            try:
-                tensors[file.stem] = safetensors.torch.load_file(file)
-            except safetensors.SafetensorError as error:
-                raise SeqDistillError(f"{file} is not a safetensors file: {error}") from error
+            tensors[file.stem] = _read_tensors(file)
     return manifest, tensors
 
 
@@ -154,6 +152,32 @@ def file_sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _write_tensors(tensors: "Mapping[str, Tensor]", file: Path) -> None:
+    # Not at the top: a folder of other files, such as a prepared log, is written without waiting for torch.
+    import safetensors.torch  # noqa: PLC0415
+
+    plain = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    safetensors.torch.save_file(plain, file)
+
+
+def _read_tensors(file: Path) -> "dict[str, Tensor]":
+    import safetensors.torch  # noqa: PLC0415
+
+    try:
+        return safetensors.torch.load_file(file)
+    except safetensors.SafetensorError as error:
+        raise SeqDistillError(f"{file} is not a safetensors file: {error}") from error
+
+
+def _reach_disk(path: Path) -> None:
+    """Wait until a file, or what a folder lists, would survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _digest(body: Json) -> str:

@@ -4,19 +4,23 @@ One model per section; `load_config` layers a TOML file and `section.key=value` 
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ByteSize,
     ConfigDict,
     Field,
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -29,7 +33,19 @@ REGIMES: tuple[Regime, ...] = ("shared", "fresh")
 Targets = Literal["tied", "separate"]
 """`tied`: the input at t + 1 is the target at t (the paper). `separate`: targets have queries of their own."""
 
-LearnerName = Literal["sasrec"]
+Option = int | float | None
+PUBLISHED: dict[str, dict[str, Option]] = {
+    "sasrec": {"layers": 1, "heads": 1, "feed_forward": 64},
+    "gru4rec": {"layers": 1, "hidden": 100},
+    "narm": {"layers": 1, "hidden": 100, "output_dropout": None},
+    "bert4rec": {"layers": 2, "heads": 2, "feed_forward": None, "mask_ratio": 0.2},
+}
+"""Architecture -> what can be set about it -> the published value (of SASRec: TD3's), None where it follows from
+another. Each file in `learners/` says whose these are."""
+
+
+DROPOUT: dict[str, float] = {"narm": 0.25}
+"""Published dropout of the architectures that need it; the others take the default of the section."""
 
 
 class Section(BaseModel):
@@ -38,19 +54,148 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class DataConfig(Section):
-    """Reading a log."""
+LogFormat = Literal["auto", "inter", "csv", "jsonl", "lines", "sessions", "parquet", "arrow"]
+"""`csv` is any text with a header and one delimiter; `lines` is `user item item ...`; `sessions` has items only."""
 
-    min_count: int = Field(default=5, ge=1, description="drop items and users with fewer interactions, in one pass")
+
+Moment = Annotated[
+    str | int | float, BeforeValidator(lambda value: value.isoformat() if isinstance(value, date) else value)
+]
+"""A date or time as ISO text (TOML dates too), or a number in the log's own unit."""
+
+
+class DataConfig(Section):
+    """Reading, filtering and splitting a log."""
+
+    format: LogFormat = Field(default="auto", description="auto: recognised by name and content")
+    delimiter: str | None = Field(
+        default=None, min_length=1, description="between the fields of a csv; none: found out"
+    )
+    quote: str | None = Field(
+        default='"', min_length=1, max_length=1, description="around fields of a csv; none: no quoting"
+    )
+    columns: tuple[str, ...] | None = Field(
+        default=None, description="names of the columns in order, where the file has no header"
+    )
+    user: str | None = Field(default=None, description="column with the user ids; none: guessed")
+    item: str | None = Field(default=None, description="column with the item ids; none: guessed")
+    time: str | None = Field(default=None, description="column with the times; none: guessed")
+    rating: str | None = Field(default=None, description="column with the ratings; none: guessed")
+    order: Literal["time", "file"] = Field(
+        default="time", description="of a user's rows: by time, ties as in the file, or as in the file altogether"
+    )
+    bad_rows: Literal["error", "drop"] = Field(
+        default="error", description="rows without an id or a usable time: stop at the first, or drop and count them"
+    )
+    min_rating: float | None = Field(default=None, description="drop rows with a lower rating")
+    time_from: Moment | None = Field(default=None, description="drop rows before this date or number")
+    time_until: Moment | None = Field(default=None, description="drop rows at or after this date or number")
+    drop_repeats: bool = Field(default=False, description="keep the first of a user's consecutive rows of one item")
+    min_count: int = Field(default=5, ge=1, description="drop items and users with fewer interactions")
+    min_item_count: int | None = Field(default=None, ge=1, description="of items alone; none: min_count")
+    min_user_count: int | None = Field(default=None, ge=1, description="of users alone; none: min_count")
+    filter: Literal["together", "items-first", "core"] = Field(
+        default="together",
+        description="min counts once on the log as it comes; once, items and then users; or until both hold (k-core)",
+    )
+    min_length: int = Field(default=1, ge=1, description="at last, drop users with fewer interactions left")
+    split: Literal["leave-one-out", "time", "user"] = Field(
+        default="leave-one-out", description="what is held out: each user's last two, all after a date, or whole users"
+    )
+    validation_share: float = Field(default=0.1, gt=0, lt=1, description="of rows (split = time) or users (user)")
+    test_share: float = Field(default=0.1, gt=0, lt=1, description="of rows (split = time) or users (user)")
+    validation_from: Moment | None = Field(default=None, description="date or number; over validation_share")
+    test_from: Moment | None = Field(default=None, description="date or number; over test_share")
+    split_seed: int = Field(default=0, ge=0, description="draws the users of split = user")
+    memory: ByteSize = Field(default=ByteSize(4 << 30), ge=64 << 20, description="what preparing a log may hold")
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        """`user,item,rating,time` is a list, as on a command line."""
+        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _splits(self) -> Self:
+        if self.validation_share + self.test_share >= 1:
+            raise ValueError(
+                f"data.validation_share = {self.validation_share} and data.test_share = {self.test_share} leave"
+                " nothing to train on; lower them"
+            )
+        if (self.validation_from is None) != (self.test_from is None):
+            raise ValueError("data.validation_from and data.test_from go together; give both or neither")
+        if self.split != "time" and self.test_from is not None:
+            raise ValueError(f"data.test_from is for data.split = time, and data.split = {self.split}; set one of them")
+        return self
+
+    @property
+    def min_counts(self) -> tuple[int, int]:
+        """Least numbers of rows of (users, items), with None resolved."""
+        return self.min_user_count or self.min_count, self.min_item_count or self.min_count
+
+    def changed(self) -> dict[str, Any]:
+        """The settings that differ from the defaults and decide what comes out, as JSON values."""
+        mine, defaults = self.model_dump(mode="json"), DataConfig().model_dump(mode="json")
+        return {key: value for key, value in mine.items() if value != defaults[key] and key != "memory"}
 
 
 class LearnerConfig(Section):
-    """An architecture; its width is that of the item embedding."""
+    """An architecture; its width is that of the item embedding.
 
-    learner: LearnerName = "sasrec"
-    layers: int = Field(default=1, ge=1, le=64)
-    heads: int = Field(default=1, ge=1, le=64)
-    feed_forward: int = Field(default=64, ge=1, description="hidden width of the position-wise network")
+    What is not set takes the architecture's published value. What an architecture does not have stays None, and setting
+    it is an error.
+    """
+
+    learner: str = Field(default="sasrec", description="sasrec, gru4rec, narm, bert4rec or package.module:Class")
+    layers: int | None = Field(default=None, ge=1, le=64)
+    heads: int | None = Field(default=None, ge=1, le=64, description="attention heads, a divisor of the width")
+    feed_forward: int | None = Field(default=None, ge=1, description="hidden width of the position-wise network")
+    hidden: int | None = Field(default=None, ge=1, description="width of the recurrent state")
+    output_dropout: float | None = Field(
+        default=None, ge=0, lt=1, description="of NARM's last layer; none: twice the other dropout, at most 0.5"
+    )
+    mask_ratio: float | None = Field(default=None, gt=0, lt=1, description="share of the items that BERT4Rec hides")
+    options: dict[str, Any] = Field(default={}, description="keyword arguments of a package.module:Class")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _published_where_unset(cls, values: Any) -> Any:  # noqa: ANN401 - whatever the user wrote
+        if not isinstance(values, dict):
+            return values
+        given = cast("dict[str, Any]", values)
+        name = given.get("learner", "sasrec")
+        if not isinstance(name, str):
+            return given
+        published = PUBLISHED.get(name, {})
+        if name in DROPOUT and "dropout" in cls.model_fields:
+            published = {**published, "dropout": DROPOUT[name]}
+        missing = {key: value for key, value in published.items() if given.get(key) is None}
+        return {**given, **missing}
+
+    @model_validator(mode="after")
+    def _knows_its_options(self) -> Self:
+        own = re.fullmatch(r"[\w.]+:[\w.]+", self.learner)
+        if self.learner not in PUBLISHED and not own:
+            near = difflib.get_close_matches(self.learner.lower(), PUBLISHED, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise ValueError(
+                f"learner {self.learner!r} is unknown; {hint}known are {', '.join(PUBLISHED)} and your own class "
+                "as package.module:Class"
+            )
+        published = PUBLISHED.get(self.learner, {})
+        for name in sorted({key for keys in PUBLISHED.values() for key in keys}):
+            if getattr(self, name) is not None and name not in published:
+                takes = ", ".join(published) or "options={...}"
+                raise ValueError(f"{name} = {getattr(self, name)} means nothing to {self.learner}, which takes {takes}")
+        if self.options and not own:
+            raise ValueError(f"options are for classes of your own; {self.learner} takes {', '.join(published)}")
+        return self
+
+    def keywords(self) -> dict[str, Any]:
+        """What the learner's class is constructed with, beside its width, length and dropout."""
+        if self.learner not in PUBLISHED:
+            return dict(self.options)
+        return {name: value for name in PUBLISHED[self.learner] if (value := getattr(self, name)) is not None}
 
 
 class TeacherConfig(LearnerConfig):
@@ -69,7 +214,7 @@ class TeacherConfig(LearnerConfig):
 
     @model_validator(mode="after")
     def _heads_divide_dim(self) -> Self:
-        if self.dim % self.heads:
+        if self.heads is not None and self.dim % self.heads:
             raise ValueError(f"teacher.heads = {self.heads} does not divide teacher.dim = {self.dim}")
         return self
 
@@ -90,7 +235,7 @@ class DistillConfig(Section):
     sharpness: float = Field(
         default=0.9, gt=0, lt=1, description="mean probability of the item itself where the inputs start"
     )
-    steps: int = Field(default=300, ge=0, description="outer steps")
+    steps: int = Field(default=150, ge=0, description="outer steps")
     learning_rate: float = Field(
         default=0.01, gt=0, description="how far an entry of H moves in an outer step; falls to 0 along a cosine"
     )
@@ -109,6 +254,10 @@ class DistillConfig(Section):
     inner_regime: Regime = Field(
         default="shared", description="of the learners in the inner loop: the item factor frozen, or a fresh embedding"
     )
+    learners: tuple[str, ...] | None = Field(
+        default=None,
+        description="architectures that distil, one drawn every outer step; none: that of train",
+    )
     learner_pool: int = Field(
         default=16,
         ge=0,
@@ -121,8 +270,25 @@ class DistillConfig(Section):
         default=ByteSize(4 << 30),
         description="states of a window held in memory take at most half of this, the rest goes to disk",
     )
+    compile: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="generate code for the inner step, which takes a minute; auto: where it pays and is possible",
+    )
     validate_every: int = Field(default=50, ge=1, description="outer steps between validations of the summary")
     validation_learners: int = Field(default=2, ge=1, description="learners averaged by one validation")
+
+    @field_validator("learners", mode="before")
+    @classmethod
+    def _learner_names(cls, value: object) -> object:
+        """`sasrec,gru4rec` is a list, as on a command line."""
+        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("learners")
+    @classmethod
+    def _known_learners(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for name in names or ():
+            LearnerConfig(learner=name)
+        return names
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -157,6 +323,11 @@ class TrainConfig(LearnerConfig):
     """Training a new learner on a summary (or, with the teacher's optimiser settings, on a log)."""
 
     regime: Regime = "shared"
+    dim: int | None = Field(
+        default=None,
+        ge=1,
+        description="width of the learner; none: that of the item factor or, on a log, the teacher's",
+    )
     learning_rate: float | None = Field(
         default=None, gt=0, description="none: what the summary recommends for the regime"
     )
@@ -189,6 +360,11 @@ class Config(Section):
     distill: DistillConfig = DistillConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+
+    def distilling(self) -> tuple[LearnerConfig, ...]:
+        """Architectures of the inner loop: those named, with the options of `train` where it is the same one."""
+        names = self.distill.learners or (self.train.learner,)
+        return tuple(self.train if name == self.train.learner else LearnerConfig(learner=name) for name in names)
 
 
 Layers = dict[str, Any]

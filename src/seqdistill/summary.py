@@ -8,7 +8,9 @@ has to predict at t. With `separate` targets the core has two slices: H_in is wh
 predicted. A teacher predicts by softmax(h V^T) with its state h, so a row of H_out can hold its whole prediction.
 """
 
+import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,6 +112,15 @@ class Summary:
     def dim(self) -> int:
         """d3, width of the item factor."""
         return self.item_factor.shape[1]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over factors, item factor and item ids: equal exactly if a learner would see the same."""
+        digest = hashlib.sha256(self.targets.encode())
+        for tensor in (*self.factors, self.item_factor):
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        digest.update("\0".join(self.item_ids.to_list()).encode())
+        return digest.hexdigest()
 
     def queries(self) -> Tensor:
         """Input queries H, [n, l, d3]."""

@@ -153,7 +153,7 @@ def test_datasets_tells_what_is_not_here(invoke: Invoke) -> None:
 
 def test_unknown_dataset_offers_the_nearest(invoke: Invoke, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert "did you mean ml-100k?" in one_error_line(invoke("distill", "ml-10k", "--out", run))
+    assert "did you mean ml-100k" in one_error_line(invoke("distill", "ml-10k", "--out", run))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,17 +1,23 @@
 import base64
+import gzip
 import hashlib
 import io
 import socket
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from logs import sequences
 from seqdistill.data import NAMED_DATASETS, NamedDataset, load_dataset
-from seqdistill.data.named import Source, WheelDownload, ZipDownload, cache_folder, cached, fetch, find_named
+from seqdistill.data.fetch import FileDownload, Source, WheelDownload, ZipDownload, cache_folder, cached, fetch
+from seqdistill.data.named import find_named, suggest_names
 from seqdistill.errors import SeqDistillError
 
 HEADER = b"user_id:token\titem_id:token\n"
@@ -44,11 +50,12 @@ def toy(*sources: Source) -> NamedDataset:
 
 
 class Owner:
-    """A web server that gives what `pages` holds and remembers what it was asked for."""
+    """A web server that gives what `pages` holds, all but the last bytes, and remembers what it was asked for."""
 
     def __init__(self) -> None:
         self.pages: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.missing = 0
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -58,7 +65,7 @@ class Owner:
                 self.send_response(404 if page is None else 200)
                 self.send_header("Content-Length", str(len(page or b"")))
                 self.end_headers()
-                self.wfile.write(page or b"")
+                self.wfile.write((page or b"")[: len(page or b"") - owner.missing])
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
                 """Keep the server's log off the terminal."""
@@ -67,10 +74,14 @@ class Owner:
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
         self.thread.start()
 
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}"
+
     def source(self, page: str, content: bytes | None = None) -> ZipDownload:
         if content is not None:
             self.pages[page] = content
-        return ZipDownload(f"http://127.0.0.1:{self.server.server_port}{page}", "toy/toy.data")
+        return ZipDownload(f"{self.address}{page}", "toy/toy.data")
 
     def close(self) -> None:
         self.server.shutdown()
@@ -238,8 +249,9 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 def test_an_unknown_name_offers_the_nearest() -> None:
     with pytest.raises(SeqDistillError, match=r"did you mean ml-100k\?"):
         find_named("ml100k")
-    with pytest.raises(SeqDistillError, match="known ones are ml-100k"):
-        fetch("zzz")
+    with pytest.raises(SeqDistillError, match=r"known ones are ml-100k, .*amazon-2018-CATEGORY, amazon-2023-CATEGORY"):
+        find_named("zzz")
+    assert "amazon-2018-magazine-subscriptions" in suggest_names("amazon-2018-magazines")
 
 
 def test_movielens_100k_has_the_counts_of_the_papers() -> None:
@@ -255,3 +267,105 @@ def test_movielens_100k_has_the_counts_of_the_papers() -> None:
     known = NAMED_DATASETS["ml-100k"]
     whole = load_dataset("ml-100k", min_count=1)
     assert (whole.num_users, whole.num_items, whole.num_interactions) == (known.users, known.items, known.interactions)
+
+
+class Bars:
+    """Remembers what was reported."""
+
+    def __init__(self) -> None:
+        self.titles: list[str] = []
+        self.notes: list[str] = []
+
+    @contextmanager
+    def task(self, title: str, total: int) -> Generator["Bars"]:
+        self.titles.append(f"{title}/{total}")
+        yield self
+
+    def advance(self, note: str = "") -> None:
+        self.notes.append(note)
+
+
+LAYOUTS = {
+    "ml-1m": b"1::1193::5::978300760\n1::661::3::978302109\n2::1193::4::978298413\n",
+    "ml-20m": b"userId,movieId,rating,timestamp\n1,1193,5.0,978300760\n1,661,3.5,978302109\n2,1193,4.0,978298413\n",
+    "amazon-2014-beauty": b"1,1193,5.0,978300760\n1,661,3.0,978302109\n2,1193,4.0,978298413\n",
+    "amazon-2018-magazine-subscriptions": b"1193,1,5.0,978300760\n661,1,3.0,978302109\n1193,2,4.0,978298413\n",
+    "amazon-2023-all-beauty": gzip.compress(
+        b"user_id,parent_asin,rating,timestamp\n1,1193,5.0,978300760000\n1,661,3.0,978302109000\n2,1193,4.0,978298413000\n"
+    ),
+    "steam": gzip.compress(
+        b"{u'username': u'1', u'product_id': u'1193', u'date': u'2018-01-05', u'text': u\"it's\\n{ok}\"}\n"
+        b"{u'date': u'2018-01-06', u'username': u'1', u'product_id': u'661', u'early_access': False}\n"
+        b"{u'username': u'2', u'product_id': u'1193', u'date': u'2018-01-04', u'found_funny': 1}\n"
+    ),
+    "gowalla": gzip.compress(
+        b"1\t2010-10-19T23:55:27Z\t30.23\t-97.79\t1193\n1\t2010-10-20T23:55:27Z\t30.2\t-97.7\t661\n"
+        b"2\t2010-10-18T22:17:43Z\t30.26\t-97.74\t1193\n"
+    ),
+    "yelp": b'{"review_id":"a","user_id":"1","business_id":"1193","text":"x\\ny","date":"2018-07-07 22:09:11"}\n'
+    b'{"review_id":"b","user_id":"1","business_id":"661","stars":5.0,"text":"","date":"2018-07-08 22:09:11"}\n'
+    b'{"review_id":"c","user_id":"2","business_id":"1193","stars":1.0,"text":"","date":"2018-07-01 22:09:11"}\n',
+    "retailrocket": b"timestamp,visitorid,event,itemid,transactionid\n1433221332117,1,view,1193,\n"
+    b"1433224214164,1,addtocart,661,\n1433221999827,2,transaction,1193,4\n",
+    "diginetica": b"sessionId;userId;itemId;timeframe;eventdate\n1;NA;1193;526309;2016-05-09\n"
+    b"1;NA;661;1031018;2016-05-09\n"
+    b"2;7;1193;243569;2016-05-09\n",
+}
+"""A few rows in the owner's layout, in each: user 1 meets 1193 and then 661, user 2 meets 1193."""
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_layout_is_read_and_comes_from_its_owner_or_by_hand(
+    owner: Owner, cache: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    known, content = find_named(name), LAYOUTS[name]
+    sources: list[Source] = []
+    for source in known.sources:
+        # The same file from a server of our own; what is known about the real archive would not hold.
+        if isinstance(source, ZipDownload):
+            owner.pages["/a.zip"] = archive(source.member, content)
+            sources.append(replace(source, url=f"{owner.address}/a.zip", sha256=None))
+        elif isinstance(source, FileDownload):
+            owner.pages["/file"] = content
+            sources.append(replace(source, url=f"{owner.address}/file"))
+    known = replace(known, sources=tuple(sources))
+    monkeypatch.setattr("seqdistill.data.load.NAMED_DATASETS", {name: known})
+    if not sources:
+        with pytest.raises(SeqDistillError) as caught:
+            load_dataset(name, cache_dir=cache)
+        for part in ("owner wants to be asked", known.address, str(cache / known.owner_file)):
+            assert part in str(caught.value)
+        (cache / known.owner_file).write_bytes(content)
+    said: list[str] = []
+    dataset = load_dataset(name, min_count=1, cache_dir=cache, notify=said.append)
+    assert [known.licence in line for line in said] == [True] * bool(sources)
+    assert sequences(dataset) == {"1": ["1193", "661"], "2": ["1193"]}
+    assert dataset.name == name
+    assert cached(known, cache) == cache / (known.kept_as if sources else known.owner_file)
+
+
+def test_an_archive_with_another_digest_is_refused(owner: Owner, cache: Path) -> None:
+    source = replace(owner.source("/toy.zip", archive("toy/toy.data", BODY)), sha256="0" * 64)
+    assert "its archive has another SHA-256" in failure(toy(source), cache)
+
+
+def test_a_file_that_ends_too_soon_is_refused(owner: Owner, cache: Path) -> None:
+    owner.pages["/toy"] = BODY
+    owner.missing = 3
+    assert "ended after 12 of 15 bytes" in failure(toy(FileDownload(f"{owner.address}/toy")), cache)
+
+
+def test_a_large_download_reports_its_bytes(owner: Owner, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqdistill.data.report.QUIET_BYTES", 10)
+    bars = Bars()
+    fetch(toy(owner.source("/toy.zip", archive("toy/toy.data", BODY))), cache, silent, bars)
+    assert bars.titles == ["fetching toy/100"]
+    assert len(bars.notes) == 100
+
+
+def test_names_are_those_of_the_command_line() -> None:
+    assert all(name == known.name for name, known in NAMED_DATASETS.items())
+    families = Counter(known.family for known in NAMED_DATASETS.values() if known.family)
+    assert families == {"amazon-2014-CATEGORY": 24, "amazon-2018-CATEGORY": 29, "amazon-2023-CATEGORY": 34}
+    kept = [known.kept_as for known in NAMED_DATASETS.values()]
+    assert len(set(kept)) == len(kept)

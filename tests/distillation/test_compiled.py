@@ -6,15 +6,14 @@ import pytest
 import torch
 
 from seqdistill.attention import soft_embeddings
-from seqdistill.config import Regime
+from seqdistill.config import LearnerConfig, Regime
 from seqdistill.distillation.adam import AdamRule, AdamState
 from seqdistill.distillation.compiled import WORTHWHILE_STEPS, CompiledStep, compile_step
 from seqdistill.distillation.functional import FlatRecommender
 from seqdistill.distillation.inner import InnerObjective
 from seqdistill.distillation.replay import replay, run_window
 from seqdistill.distillation.step import InnerStep
-from seqdistill.errors import SeqDistillError
-from seqdistill.learners import BERT4Rec, Learner, SASRec
+from seqdistill.learners import Learner, SASRec, build_learner
 
 N, LENGTH, DIM, ITEMS = 5, 6, 8, 40
 
@@ -63,8 +62,22 @@ def test_a_short_run_is_not_compiled() -> None:
     assert compile_step(step, steps=10 * WORTHWHILE_STEPS, wish="never") is step
 
 
-def test_a_learner_whose_steps_have_no_fixed_shape_is_refused_or_left_as_it_is() -> None:
-    step = make_step(BERT4Rec(DIM, LENGTH), "shared")
-    assert compile_step(step, steps=WORTHWHILE_STEPS, wish="auto") is step
-    with pytest.raises(SeqDistillError, match="causal"):
-        compile_step(step, steps=1, wish="always")
+def test_a_trace_that_is_too_long_is_refused_before_it_is_compiled() -> None:
+    step = make_step(SASRec(DIM, LENGTH), "shared")
+    start = AdamState.start(step.objective.model.draw(torch.Generator()))
+    inputs = (torch.ones(N, LENGTH, DIM), torch.ones(N, LENGTH, DIM))
+    with pytest.raises(RuntimeError, match="more than 10"):
+        CompiledStep(step, start, inputs, step.objective.draw(torch.Generator()), limit=10)
+
+
+@pytest.mark.parametrize("name", ["bert4rec", "gru4rec", "narm"])
+def test_every_architecture_can_be_traced(name: str) -> None:
+    torch.manual_seed(0)
+    step = make_step(build_learner(LearnerConfig(learner=name), dim=DIM, length=LENGTH), "shared")
+    rng = torch.Generator().manual_seed(2)
+    start = AdamState.start(step.objective.model.draw(rng))
+    inputs = (torch.randn(N, LENGTH, DIM), torch.randn(N, LENGTH, DIM))
+    draws = [step.objective.draw(rng) for _ in range(2)]
+    compiled = CompiledStep(step, start, inputs, draws[0], fuse=False)
+    results = [run_window(one, start, draws, inputs).end.theta for one in (step, compiled)]
+    torch.testing.assert_close(*results)

@@ -12,11 +12,14 @@ from typing import Annotated, ParamSpec
 import typer
 
 from seqdistill import __version__
+from seqdistill.cli.check import check
 from seqdistill.cli.console import print_error, print_line, stderr_console
 from seqdistill.cli.datasets import datasets
 from seqdistill.cli.distill import distill
 from seqdistill.cli.evaluate import evaluate
 from seqdistill.cli.inspect import inspect
+from seqdistill.cli.prepare import prepare
+from seqdistill.cli.recommend import recommend
 from seqdistill.cli.train import train
 from seqdistill.errors import SeqDistillError
 
@@ -76,8 +79,11 @@ def _add(verb: Callable[P, None]) -> None:
     app.command(help="\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs))(_ending_well(verb))
 
 
+_add(prepare)
 _add(distill)
 _add(train)
 _add(evaluate)
+_add(recommend)
 _add(datasets)
 _add(inspect)
+_add(check)

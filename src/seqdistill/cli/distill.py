@@ -25,12 +25,21 @@ Memory = Annotated[
         help="What the inner loop may hold, such as 4GB; states beyond half of it go to disk.",
     ),
 ]
+Learners = Annotated[
+    str | None,
+    typer.Option(
+        "--learner",
+        metavar="NAME[,NAME...]",
+        help="Architectures that distil, one drawn every step; the first is also the one evaluated.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run with other settings that RUN holds.")]
 
 
 def distill(
     data: Data,
     out: Out,
+    learner: Learners = None,
     paper: Paper = False,
     overwrite: Overwrite = False,
     memory: Memory = None,
@@ -51,7 +60,11 @@ def distill(
     from seqdistill.config import load_config
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    settings = [*(assignments or ()), *([f"distill.memory={memory}"] if memory is not None else ())]
+    settings = list(assignments or ())
+    if memory is not None:
+        settings.append(f"distill.memory={memory}")
+    if learner is not None:
+        settings += [f"distill.learners={learner}", f"train.learner={learner.split(',')[0].strip()}"]
     config = load_config(config_file, settings, seed=seed)
 
     from seqdistill import api

@@ -47,5 +47,6 @@ Assignments = Annotated[
 ]
 
 Data = Annotated[
-    str, typer.Argument(metavar="DATA", help="A named dataset (see `seqdistill datasets`) or the path of a log.")
+    str,
+    typer.Argument(metavar="DATA", help="A named dataset (see `seqdistill datasets`), a log or a prepared folder."),
 ]

@@ -9,7 +9,7 @@ import typer
 from seqdistill.cli.console import Terminal, print_line
 from seqdistill.cli.options import AsJson, Assignments, ConfigFile, Device, Quiet, Seed
 from seqdistill.cli.text import duration
-from seqdistill.config import LearnerName, Regime
+from seqdistill.config import Regime
 
 Source = Annotated[
     str, typer.Argument(metavar="SOURCE", help="The folder of a summary, a named dataset or the path of a log.")
@@ -23,7 +23,12 @@ RegimeOption = Annotated[
     ),
 ]
 LearnerOption = Annotated[
-    LearnerName | None, typer.Option("--learner", help="Architecture of the model. sasrec by default.")
+    str | None,
+    typer.Option(
+        "--learner",
+        metavar="NAME",
+        help="Architecture: sasrec (the default), gru4rec, narm, bert4rec, or your own as package.module:Class.",
+    ),
 ]
 
 

@@ -1,195 +1,226 @@
-"""Datasets known by name: who owns them, under what terms, where their file comes from, and how it is told to be right.
+"""Datasets known by name: who owns them, under what terms, where their file comes from, and how it is laid out.
 
-A file is taken only with the SHA-256 written here, whichever way it came, and is kept in a cache folder:
-`$SEQDISTILL_CACHE`, else `$XDG_CACHE_HOME/seqdistill`, else `~/.cache/seqdistill`.
+What an owner gives away after a question, or behind an account, is not fetched: the message names the file to bring.
 """
 
 import difflib
-import hashlib
-import http.client
-import io
-import logging
-import os
-import queue
-import subprocess
-import sys
-import tempfile
-import threading
-import time
-import urllib.error
-import urllib.request
-import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Protocol
+from collections.abc import Iterator, Mapping
 
+from seqdistill.data.fetch import FileDownload, NamedDataset, WheelDownload, ZipDownload
 from seqdistill.errors import SeqDistillError
 
-CACHE_VARIABLE = "SEQDISTILL_CACHE"
+_HEADERLESS = ("user", "item", "rating", "time")
 
-_ANSWER_SECONDS = 4.0
-_DOWNLOAD_SECONDS = 120.0
-_CHUNK_BYTES = 1 << 16
+_GROUPLENS = (
+    "belongs to GroupLens, University of Minnesota: research use, with acknowledgement (Harper and Konstan 2015); no"
+    " redistribution and no commercial use without their permission."
+)
 
-
-class _UnavailableError(Exception):
-    """Why a source did not give its file; the next one is tried."""
-
-
-class Source(Protocol):
-    """A way to come by an owner's file."""
-
-    @property
-    def label(self) -> str:
-        """A few words that name the source in messages."""
-        ...
-
-    def obtain(self) -> bytes:
-        """The file's bytes, unverified; raises `_UnavailableError`."""
-        ...
-
-
-@dataclass(frozen=True)
-class ZipDownload:
-    """A member of a zip archive on a web server.
-
-    Attributes:
-        url: address of the archive.
-        member: path of the file inside it.
-        answer_seconds: how long the server may take to start answering.
-    """
-
-    url: str
-    member: str
-    answer_seconds: float = _ANSWER_SECONDS
-
-    @property
-    def label(self) -> str:
-        """The archive's address."""
-        return self.url
-
-    def obtain(self) -> bytes:
-        """Download the archive and return the member."""
-        return _zip_member(_download(self.url, self.answer_seconds), self.member)
-
-
-@dataclass(frozen=True)
-class WheelDownload:
-    """A data file inside a wheel, fetched by pip with whatever index and proxy the user's pip is set up for.
-
-    Attributes:
-        requirement: the wheel, with its exact version.
-        member: path of the file inside it.
-    """
-
-    requirement: str
-    member: str
-
-    @property
-    def label(self) -> str:
-        """The pip command's short form."""
-        return f"pip download {self.requirement}"
-
-    def obtain(self) -> bytes:
-        """Download the wheel, without its dependencies and without installing it, and return the member."""
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
-            command += ["--no-input", "--disable-pip-version-check", "--timeout=30", "--retries=1"]
-            try:
-                done = subprocess.run(
-                    [*command, f"--dest={folder}", self.requirement],
-                    capture_output=True,
-                    text=True,
-                    errors="replace",
-                    timeout=_DOWNLOAD_SECONDS,
-                    check=False,
-                )
-            except (OSError, subprocess.TimeoutExpired) as error:
-                raise _UnavailableError(_reason(error)) from error
-            wheels = list(Path(folder).glob("*.whl"))
-            if done.returncode != 0 or not wheels:
-                lines = [line for line in done.stderr.splitlines() if line.strip()]
-                raise _UnavailableError(lines[-1].strip() if lines else "pip gave no file")
-            return _zip_member(wheels[0].read_bytes(), self.member)
-
-
-@dataclass(frozen=True)
-class NamedDataset:
-    """What is known about a dataset before it is here.
-
-    Attributes:
-        name: what the user types.
-        title: full name.
-        interactions: number of rows of the whole log.
-        users: number of users in it.
-        items: number of items in it.
-        licence: the owner's terms in one or two sentences.
-        address: the owner's page, for people.
-        owner_file: name of the file as the owner gives it.
-        header: what is put before the owner's bytes to name their columns; empty where they have a header.
-        file_name: name in the cache; its suffix says the format.
-        sha256: digest of the owner's bytes.
-        sources: tried in this order.
-    """
-
-    name: str
-    title: str
-    interactions: int
-    users: int
-    items: int
-    licence: str
-    address: str
-    owner_file: str
-    header: bytes
-    file_name: str
-    sha256: str
-    sources: tuple[Source, ...]
-
-    def canonical(self, content: bytes) -> bytes | None:
-        """The file as the cache keeps it, from the owner's bytes with or without the header; None if they differ."""
-        body = content.removeprefix(self.header)
-        return self.header + body if hashlib.sha256(body).hexdigest() == self.sha256 else None
-
-
-NAMED_DATASETS: Mapping[str, NamedDataset] = {
-    dataset.name: dataset
-    for dataset in (
-        NamedDataset(
-            name="ml-100k",
-            title="MovieLens 100K",
-            interactions=100_000,
-            users=943,
-            items=1_682,
-            licence=(
-                "MovieLens 100K belongs to GroupLens, University of Minnesota: research use, with acknowledgement"
-                " (Harper and Konstan 2015); no redistribution and no commercial use without their permission."
-            ),
-            address="https://grouplens.org/datasets/movielens/100k/",
-            owner_file="u.data",
-            header=b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n",
-            file_name="ml-100k.inter",
-            sha256="06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490",
-            sources=(
-                ZipDownload("https://files.grouplens.org/datasets/movielens/ml-100k.zip", "ml-100k/u.data"),
-                # RecBole ships the same file as an example, for those who reach a package index and not the owner.
-                WheelDownload("recbole==1.2.1", "recbole/dataset_example/ml-100k/ml-100k.inter"),
+_ALONE = (
+    NamedDataset(
+        name="ml-100k",
+        title="MovieLens 100K",
+        interactions=100_000,
+        users=943,
+        items=1_682,
+        licence=f"MovieLens 100K {_GROUPLENS}",
+        address="https://grouplens.org/datasets/movielens/100k/",
+        owner_file="u.data",
+        header=b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n",
+        file_name="ml-100k.inter",
+        sha256="06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490",
+        sources=(
+            ZipDownload("https://files.grouplens.org/datasets/movielens/ml-100k.zip", "ml-100k/u.data"),
+            # RecBole ships the same file as an example, for those who reach a package index and not the owner.
+            WheelDownload("recbole==1.2.1", "recbole/dataset_example/ml-100k/ml-100k.inter"),
+        ),
+    ),
+    NamedDataset(
+        name="ml-1m",
+        title="MovieLens 1M",
+        interactions=1_000_209,
+        users=6_040,
+        items=3_706,
+        licence=f"MovieLens 1M {_GROUPLENS}",
+        address="https://grouplens.org/datasets/movielens/1m/",
+        owner_file="ratings.dat",
+        file_name="ml-1m.dat",
+        sources=(
+            ZipDownload(
+                "https://files.grouplens.org/datasets/movielens/ml-1m.zip",
+                "ml-1m/ratings.dat",
+                sha256="a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
             ),
         ),
-    )
-}
+        settings={"format": "csv", "delimiter": "::", "columns": _HEADERLESS},
+    ),
+    NamedDataset(
+        name="ml-20m",
+        title="MovieLens 20M",
+        interactions=20_000_263,
+        users=138_493,
+        items=26_744,
+        licence=f"MovieLens 20M {_GROUPLENS}",
+        address="https://grouplens.org/datasets/movielens/20m/",
+        owner_file="ratings.csv",
+        file_name="ml-20m.csv",
+        sources=(
+            ZipDownload(
+                "https://files.grouplens.org/datasets/movielens/ml-20m.zip",
+                "ml-20m/ratings.csv",
+                sha256="96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3",
+            ),
+        ),
+        settings={"format": "csv", "delimiter": ",", "user": "userId", "item": "movieId", "time": "timestamp"},
+    ),
+    NamedDataset(
+        name="steam",
+        title="Steam reviews, version 2",
+        interactions=7_793_069,
+        users=2_567_538,
+        items=15_474,
+        licence=(
+            "Collected from Steam by W.-C. Kang and J. McAuley (UCSD), for research; cite Kang and McAuley 2018. The"
+            " reviews are their authors'."
+        ),
+        address="https://cseweb.ucsd.edu/~jmcauley/datasets.html#steam_data",
+        owner_file="steam_reviews.json.gz",
+        sources=(FileDownload("https://cseweb.ucsd.edu/~wckang/steam_reviews.json.gz"),),
+        settings={"format": "jsonl", "user": "username", "item": "product_id", "time": "date"},
+    ),
+    NamedDataset(
+        name="gowalla",
+        title="Gowalla check-ins",
+        interactions=6_442_892,
+        users=107_092,
+        items=1_280_969,
+        licence="Published by SNAP, Stanford University; cite Cho, Myers and Leskovec 2011.",
+        address="https://snap.stanford.edu/data/loc-gowalla.html",
+        owner_file="loc-gowalla_totalCheckins.txt.gz",
+        sources=(FileDownload("https://snap.stanford.edu/data/loc-gowalla_totalCheckins.txt.gz"),),
+        settings={"format": "csv", "delimiter": "\t", "columns": ("user", "time", "latitude", "longitude", "item")},
+    ),
+    NamedDataset(
+        name="yelp",
+        title="Yelp Open Dataset, reviews",
+        interactions=6_990_280,
+        items=150_346,
+        licence="Belongs to Yelp: academic use under the Dataset License, which has to be accepted on the page.",
+        address="https://www.yelp.com/dataset",
+        owner_file="yelp_academic_dataset_review.json",
+        settings={"format": "jsonl", "user": "user_id", "item": "business_id", "time": "date"},
+    ),
+    NamedDataset(
+        name="retailrocket",
+        title="RetailRocket events",
+        interactions=2_756_101,
+        users=1_407_580,
+        items=235_061,
+        licence="Belongs to Retail Rocket: CC BY-NC-SA 4.0; the page wants an account.",
+        address="https://www.kaggle.com/datasets/retailrocket/ecommerce-dataset",
+        owner_file="events.csv",
+        file_name="retailrocket-events.csv",
+        settings={"format": "csv", "delimiter": ",", "user": "visitorid", "item": "itemid", "time": "timestamp"},
+    ),
+    NamedDataset(
+        name="diginetica",
+        title="Diginetica, CIKM Cup 2016, item views by session",
+        interactions=1_235_380,
+        users=310_324,
+        items=122_993,
+        licence="Belongs to DIGINETICA: published for the CIKM Cup 2016, for research; the page wants an account.",
+        address="https://competitions.codalab.org/competitions/11161",
+        owner_file="train-item-views.csv",
+        # A session is what has an order: few rows have a user.
+        settings={"format": "csv", "delimiter": ";", "user": "sessionId", "item": "itemId", "time": "timeframe"},
+    ),
+)
+
+_AMAZON_LICENCE = (
+    "Collected from Amazon by J. McAuley's group (UCSD), for research; cite {paper}. The reviews are their authors'."
+)
+_COMMON = (
+    "Automotive Books CDs_and_Vinyl Cell_Phones_and_Accessories Digital_Music Electronics Grocery_and_Gourmet_Food"
+    " Kindle_Store Movies_and_TV Musical_Instruments Office_Products Patio_Lawn_and_Garden Pet_Supplies"
+    " Sports_and_Outdoors Tools_and_Home_Improvement Toys_and_Games Video_Games Clothing_Shoes_and_Jewelry"
+    " Home_and_Kitchen"
+)
+_ONLY_2014 = "Amazon_Instant_Video Apps_for_Android Baby Beauty Health_and_Personal_Care"
+_SINCE_2018 = (
+    "All_Beauty Appliances Arts_Crafts_and_Sewing Gift_Cards Industrial_and_Scientific Magazine_Subscriptions Software"
+)
+_ONLY_2018 = "AMAZON_FASHION Luxury_Beauty Prime_Pantry"
+_ONLY_2023 = (
+    "Amazon_Fashion Baby_Products Beauty_and_Personal_Care Handmade_Products Health_and_Household"
+    " Health_and_Personal_Care Subscription_Boxes Unknown"
+)
+
+_SIZES = {"amazon-2018-magazine-subscriptions": (89_689, 72_098, 2_428)}
+
+
+def _amazon(
+    year: int,
+    categories: str,
+    *,
+    paper: str,
+    address: str,
+    file: str,
+    url: str,
+    settings: Mapping[str, object],
+) -> Iterator[NamedDataset]:
+    for category in sorted(categories.split()):
+        name = f"amazon-{year}-{category.lower().replace('_', '-')}"
+        interactions, users, items = _SIZES.get(name, (None, None, None))
+        owner_file = file.format(category)
+        yield NamedDataset(
+            name=name,
+            title=f"Amazon {year}, {category.replace('_', ' ')}",
+            licence=_AMAZON_LICENCE.format(paper=paper),
+            address=address,
+            owner_file=owner_file,
+            file_name=f"{name}{''.join(owner_file.partition('.')[1:])}",
+            sources=(FileDownload(url + owner_file),),
+            interactions=interactions,
+            users=users,
+            items=items,
+            settings=settings,
+            family=f"amazon-{year}-CATEGORY",
+        )
+
+
+_AMAZON = (
+    *_amazon(
+        2014,
+        f"{_COMMON} {_ONLY_2014}",
+        paper="He and McAuley 2016",
+        address="https://cseweb.ucsd.edu/~jmcauley/datasets/amazon/links.html",
+        file="ratings_{}.csv",
+        url="https://snap.stanford.edu/data/amazon/productGraph/categoryFiles/",
+        settings={"format": "csv", "delimiter": ",", "columns": _HEADERLESS},
+    ),
+    *_amazon(
+        2018,
+        f"{_COMMON} {_SINCE_2018} {_ONLY_2018}",
+        paper="Ni, Li and McAuley 2019",
+        address="https://cseweb.ucsd.edu/~jmcauley/datasets/amazon_v2/",
+        file="{}.csv",
+        url="https://mcauleylab.ucsd.edu/public_datasets/data/amazon_v2/categoryFilesSmall/",
+        # Unlike those of 2014, these files begin with the item.
+        settings={"format": "csv", "delimiter": ",", "columns": ("item", "user", "rating", "time")},
+    ),
+    *_amazon(
+        2023,
+        f"{_COMMON} {_SINCE_2018} {_ONLY_2023}",
+        paper="Hou et al. 2024",
+        address="https://amazon-reviews-2023.github.io/",
+        file="{}.csv.gz",
+        url="https://mcauleylab.ucsd.edu/public_datasets/data/amazon_2023/benchmark/0core/rating_only/",
+        settings={"format": "csv", "delimiter": ",", "user": "user_id", "item": "parent_asin", "time": "timestamp"},
+    ),
+)
+
+NAMED_DATASETS: Mapping[str, NamedDataset] = {dataset.name: dataset for dataset in (*_ALONE, *_AMAZON)}
 """Name -> dataset. A new one is an entry here and, where it comes another way, a new kind of `Source`."""
-
-
-def cache_folder(cache_dir: str | Path | None = None) -> Path:
-    """The folder fetched files are kept in; it need not exist yet."""
-    if cache_dir is not None:
-        return Path(cache_dir)
-    if own := os.environ.get(CACHE_VARIABLE):
-        return Path(own)
-    if common := os.environ.get("XDG_CACHE_HOME"):
-        return Path(common) / "seqdistill"
-    return Path.home() / ".cache" / "seqdistill"
 
 
 def find_named(name: str) -> NamedDataset:
@@ -206,138 +237,7 @@ def find_named(name: str) -> NamedDataset:
 def suggest_names(name: str) -> str:
     """The nearest known names as the end of a message, or all of them where none is near."""
     near = difflib.get_close_matches(name.lower(), NAMED_DATASETS)
-    return f"did you mean {' or '.join(near)}?" if near else f"the known ones are {', '.join(NAMED_DATASETS)}"
-
-
-def cached(dataset: str | NamedDataset, cache_dir: str | Path | None = None) -> Path | None:
-    """The verified file in the cache, or None if it is not there or not whole."""
-    known = find_named(dataset) if isinstance(dataset, str) else dataset
-    path = cache_folder(cache_dir) / known.file_name
-    return path if known.canonical(_read_if_there(path)) is not None else None
-
-
-def fetch(
-    dataset: str | NamedDataset, cache_dir: str | Path | None = None, notify: Callable[[str], None] | None = None
-) -> Path:
-    """The dataset's file, from the cache, else from the first of its sources that has it.
-
-    A file in the cache is verified again each time, and fetched again if it is damaged. The owner's own file, put into
-    the cache folder by hand, is taken as well.
-
-    Args:
-        dataset: a name of `NAMED_DATASETS`, or a description.
-        cache_dir: folder to keep files in; by default `cache_folder()`.
-        notify: gets the licence note, once, when the file arrives; by default it is logged as a warning.
-
-    Raises:
-        SeqDistillError: the name is unknown, no source has the right file, or the cache cannot be written.
-    """
-    known = find_named(dataset) if isinstance(dataset, str) else dataset
-    path = cache_folder(cache_dir) / known.file_name
-    by_hand = path.with_name(known.owner_file)
-    try:
-        if known.canonical(_read_if_there(path)) is not None:
-            return path
-        content = known.canonical(_read_if_there(by_hand)) or _obtain(known, path, by_hand)
-        _write_atomically(path, content)
-    except OSError as error:
-        raise SeqDistillError(
-            f"{path}: cannot be kept there ({_reason(error)}); set {CACHE_VARIABLE} to a folder you can write to"
-        ) from error
-    (notify or logging.getLogger(__name__).warning)(f"{known.licence} Kept in {path}")
-    return path
-
-
-def _obtain(known: NamedDataset, path: Path, by_hand: Path) -> bytes:
-    failures: list[str] = []
-    for source in known.sources:
-        try:
-            content = known.canonical(source.obtain())
-            if content is not None:
-                return content
-            failures.append(f"{source.label}: its file has another SHA-256 and was refused")
-        except _UnavailableError as error:
-            failures.append(f"{source.label}: {error}")
-    # Not the reader's mistake to make twice: a file that was put there by hand and is another one must be named.
-    failures += [f"{file}: another SHA-256" for file in (path, by_hand) if file.exists()]
-    raise SeqDistillError(
-        f"{known.name} cannot be had ({'; '.join(failures)}); get {known.owner_file} from {known.address}"
-        f" and put it at {by_hand}, or put {known.file_name} at {path}"
-    )
-
-
-def _download(url: str, answer_seconds: float) -> bytes:
-    """Read a whole address, giving up early on a server that does not start to answer."""
-    deadline = time.monotonic() + _DOWNLOAD_SECONDS
-    try:
-        with _open(url, answer_seconds) as response:
-            chunks: list[bytes] = []
-            while chunk := response.read(_CHUNK_BYTES):
-                chunks.append(chunk)
-                if time.monotonic() > deadline:
-                    raise _UnavailableError(f"not finished after {_DOWNLOAD_SECONDS:.0f} s")
-    except (OSError, http.client.HTTPException) as error:
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()  # it holds the connection
-        raise _UnavailableError(_reason(error)) from error
-    return b"".join(chunks)
-
-
-def _open(url: str, seconds: float) -> IO[bytes]:
-    """`urlopen` that returns within `seconds`.
-
-    Its own timeout does not bound the name look-up, which may hang far longer, so the call runs in a thread. The thread
-    is a daemon: a look-up that is still hanging does not keep the program from ending.
-    """
-    outcome: queue.SimpleQueue[IO[bytes] | Exception] = queue.SimpleQueue()
-
-    def attempt() -> None:
-        try:
-            outcome.put(urllib.request.urlopen(url, timeout=seconds))
-        except Exception as error:  # noqa: BLE001 - raised again below, in the thread that can act on it
-            outcome.put(error)
-
-    threading.Thread(target=attempt, daemon=True).start()
-    try:
-        answer = outcome.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError(f"no answer within {seconds:.0f} s") from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
-
-
-def _zip_member(archive: bytes, member: str) -> bytes:
-    try:
-        with zipfile.ZipFile(io.BytesIO(archive)) as file:
-            return file.read(member)
-    # RuntimeError and NotImplementedError: an encrypted member, a compression zipfile does not know.
-    except (zipfile.BadZipFile, KeyError, EOFError, RuntimeError, NotImplementedError) as error:
-        raise _UnavailableError(f"the archive is damaged or has no {member}") from error
-
-
-def _read_if_there(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    """Write so that the name holds either all of the content or what it held before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, urllib.error.URLError) and not isinstance(error, urllib.error.HTTPError):
-        error = error.reason if isinstance(error.reason, Exception) else error
-    if isinstance(error, subprocess.TimeoutExpired):
-        return f"not finished after {error.timeout:.0f} s"
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    shown = dict.fromkeys(known.family or known.name for known in NAMED_DATASETS.values())
+    return f"the known ones are {', '.join(shown)}"

@@ -22,6 +22,9 @@ from seqdistill.errors import SeqDistillError
 WORTHWHILE_STEPS = 10_000
 """Differentiated inner steps from which on generated code has won back the time it took to generate."""
 
+MAX_OPERATIONS = 5_000
+"""Longest trace that is worth the generating; a recurrence over many positions has one several times as long."""
+
 Function = Callable[..., list[Tensor]]
 
 
@@ -37,17 +40,15 @@ def compile_step(step: InnerStep, *, steps: int, wish: Literal["auto", "always",
         SeqDistillError: if it must be compiled and cannot.
     """
     objective = step.objective
-    causal = objective.model.learner.view == "causal"
-    if wish == "never" or (wish == "auto" and (steps < WORTHWHILE_STEPS or not causal)):
+    if wish == "never" or (wish == "auto" and steps < WORTHWHILE_STEPS):
         return step
-    if not causal:
-        raise SeqDistillError("distill.compile = always needs a causal learner, whose steps all have the same shapes")
     rng = torch.Generator().manual_seed(0)
     item_factor = objective.model.item_factor
     width = item_factor.shape[1]
     inputs = tuple(item_factor.new_ones(objective.num_sequences, objective.positions, width) for _ in range(2))
     try:
-        return CompiledStep(step, AdamState.start(objective.model.draw(rng)), inputs, objective.draw(rng))
+        limit = MAX_OPERATIONS if wish == "auto" else None
+        return CompiledStep(step, AdamState.start(objective.model.draw(rng)), inputs, objective.draw(rng), limit=limit)
     except Exception as error:  # Whatever a compiler, or the tracing of a user's module, may say.
         if wish == "auto":
             return step
@@ -64,22 +65,37 @@ class CompiledStep:
         step: to be compiled.
         state: of the shapes to compile for, as the others; values do not matter.
         inputs: the summary.
-        draw: of a causal learner, whose draws all have the same shapes.
+        draw: as all draws of an objective, it has a shape of its own.
         fuse: whether to generate code, which takes a minute the first time and needs a C++ compiler (on a GPU, Triton);
             if not, the traced operations run one by one.
+        limit: most operations a trace may have.
+
+    Raises:
+        RuntimeError: if a trace is longer.
     """
 
-    def __init__(self, step: InnerStep, state: AdamState, inputs: Inputs, draw: Draw, *, fuse: bool = True) -> None:
+    def __init__(
+        self,
+        step: InnerStep,
+        state: AdamState,
+        inputs: Inputs,
+        draw: Draw,
+        *,
+        fuse: bool = True,
+        limit: int | None = None,
+    ) -> None:
         self._step = step
         self._structure = draw
         self._corrections: dict[int, tuple[Tensor, Tensor]] = {}
         _, memo = step.advance(state, 1, inputs, draw)
         self._memo_names = list(memo)
         example = self._arguments(state, 1, inputs, draw)
-        self._advance = _compile(self._trace_advance(len(inputs)), example, fuse=fuse)
+        self._advance = _compile(self._trace_advance(len(inputs)), example, fuse=fuse, limit=limit)
         # Tracing tells arguments apart by identity, so no tensor may stand for two.
         bar = [torch.ones_like(t) for t in state]
-        self._pull_back = _compile(self._trace_pull_back(len(inputs)), [*example, *_flat(memo), *bar], fuse=fuse)
+        self._pull_back = _compile(
+            self._trace_pull_back(len(inputs)), [*example, *_flat(memo), *bar], fuse=fuse, limit=limit
+        )
 
     def advance(self, state: AdamState, number: int, inputs: Inputs, draw: Draw) -> tuple[AdamState, Memo]:
         """See `Step.advance`."""
@@ -135,10 +151,12 @@ def _flat(memo: Memo) -> list[Tensor]:
     return [tensor for pair in memo.values() for tensor in pair]
 
 
-def _compile(function: Function, example: list[Tensor], *, fuse: bool) -> Function:
-    graph: Function = make_fx(function)(*example)
+def _compile(function: Function, example: list[Tensor], *, fuse: bool, limit: int | None) -> Function:
+    graph = make_fx(function)(*example)
+    if limit is not None and len(graph.graph.nodes) > limit:
+        raise RuntimeError(f"{len(graph.graph.nodes)} operations are more than {limit}")
     if not fuse:
-        return graph
+        return cast("Function", graph)
     compiled = cast("Function", torch.compile(graph, dynamic=False, fullgraph=True))
     with torch.no_grad():
         compiled(*example)

@@ -41,7 +41,9 @@ class FlatRecommender:
         """The learner's states, from its part of theta; see `Learner.forward`."""
         pieces = torch.split(body, self._sizes)
         parameters = {n: p.view(s) for n, p, s in zip(self._names, pieces, self._shapes, strict=True)}
-        return functional_call(self.learner, parameters, (embedded, mask, at))
+        # The recurrent kernels of cuDNN, which a user's module may call, have no second derivative.
+        with torch.backends.cudnn.flags(enabled=False):
+            return functional_call(self.learner, parameters, (embedded, mask, at))
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """A newly initialised theta."""

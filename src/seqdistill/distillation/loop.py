@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,13 +13,9 @@ from torch import Tensor
 from seqdistill.attention import soft_embeddings
 from seqdistill.config import DistillConfig, LearnerConfig
 from seqdistill.data.dataset import Dataset
-from seqdistill.distillation.adam import AdamRule
-from seqdistill.distillation.compiled import compile_step
-from seqdistill.distillation.functional import FlatRecommender
-from seqdistill.distillation.inner import InnerObjective, Inputs
-from seqdistill.distillation.outer import OuterLoss, OuterObjective, window_batches
-from seqdistill.distillation.pool import Aged, LearnerPool, initialiser
-from seqdistill.distillation.replay import replay, run_window
+from seqdistill.distillation.inner import Inputs
+from seqdistill.distillation.inner_loop import InnerLoop, build_inner_loop
+from seqdistill.distillation.outer import OuterLoss, window_batches
 from seqdistill.distillation.start import (
     decompose,
     generate_sequences,
@@ -27,18 +23,14 @@ from seqdistill.distillation.start import (
     real_sequences,
     sharp_queries,
 )
-from seqdistill.distillation.step import InnerStep, Step
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
-from seqdistill.learners import Recommender, build_learner
+from seqdistill.learners import Recommender
 from seqdistill.progress import SILENT, Progress, Task
 from seqdistill.seeding import derive_seed
 from seqdistill.summary import Factors, Schedule, Summary
 from seqdistill.training import FittedToLog, fit_to_sequences
-
-NORM_MEMORY = 0.95
-"""Decay of the running mean of the hypergradient norm."""
 
 
 class OuterStep(NamedTuple):
@@ -46,6 +38,7 @@ class OuterStep(NamedTuple):
 
     Attributes:
         step: 1-based; 0 for the start.
+        learner: architecture whose turn it was.
         start: s, age of the learner at the start of its window.
         cross_entropy: of the learner after the window, on real next items, nats.
         alignment: mean squared difference of its states to the teacher's.
@@ -57,6 +50,7 @@ class OuterStep(NamedTuple):
     """
 
     step: int
+    learner: str
     start: int
     cross_entropy: float
     alignment: float
@@ -90,7 +84,7 @@ def distill_summary(
     dataset: Dataset,
     teacher: FittedToLog,
     config: DistillConfig,
-    architecture: LearnerConfig,
+    architectures: Sequence[LearnerConfig],
     *,
     seed: int,
     progress: Progress = SILENT,
@@ -103,7 +97,7 @@ def distill_summary(
         dataset: the log.
         teacher: gives the item factor, the states to align with and, by default, the start.
         config: of the summary and the optimisation.
-        architecture: of the learners, at the teacher's width.
+        architectures: of the learners, at the teacher's width; each outer step draws one of them.
         seed: decides everything random.
         progress: where to report.
         title: of the report.
@@ -114,7 +108,7 @@ def distill_summary(
     """
     started = time.perf_counter()
     with progress.task(title, max(1, config.steps)) as task:
-        return _Distillation(dataset, teacher, config, architecture, seed).run(started, task, record)
+        return _Distillation(dataset, teacher, config, architectures, seed).run(started, task, record)
 
 
 class _Distillation:
@@ -125,40 +119,21 @@ class _Distillation:
         dataset: Dataset,
         teacher: FittedToLog,
         config: DistillConfig,
-        architecture: LearnerConfig,
+        architectures: Sequence[LearnerConfig],
         seed: int,
     ) -> None:
-        self.dataset, self.config, self.architecture, self.seed = dataset, config, architecture, seed
+        self.dataset, self.config, self.seed = dataset, config, seed
         self.item_factor = teacher.model.embedding.detach()
         self.rng = torch.Generator().manual_seed(derive_seed(seed, "distill"))
         self.factors = start_factors(dataset, teacher.model, config, derive_seed(seed, "start"))
-        learner = build_learner(architecture, dim=self.item_factor.shape[1], length=config.length)
-        model = FlatRecommender(learner.to(self.item_factor.device), self.item_factor, config.inner_regime)
-        objective = InnerObjective(
-            model,
-            num_sequences=config.num_sequences,
-            positions=config.length - (config.targets == "tied"),
-            batch_size=min(config.inner_batch_size or config.num_sequences, config.num_sequences),
-            cuts=config.cuts,
-        )
-        self.objective = objective
-        rule = AdamRule(config.inner_learning_rate, weight_decay=config.inner_weight_decay)
-        self.step: Step = compile_step(
-            InnerStep(objective, rule), steps=config.steps * config.window, wish=config.compile
-        )
-        self.pool = LearnerPool(
-            config.learner_pool,
-            initialiser(model.draw, self._learner_starts(model, teacher), self.rng),
-            objective.draw,
-            self.step,
-            inner_steps=config.inner_steps,
-            window=config.window,
-            rng=self.rng,
-        )
-        self.outer = OuterObjective(model, teacher.model, config.alignment_weight)
+        # A pool of 0 means new learners every time; else every architecture has at least one.
+        pool_size = config.learner_pool and max(1, config.learner_pool // len(architectures))
+        self.inner_loops = [
+            build_inner_loop(architecture, teacher, config, pool_size=pool_size, rng=self.rng)
+            for architecture in architectures
+        ]
         window_rng = np.random.default_rng(derive_seed(seed, "outer"))
         self.batches = window_batches(dataset, config.length, config.outer_batch_size, window_rng)
-        self.mean_norm = 0.0
 
     def run(self, started: float, task: Task, record: Callable[[OuterStep], None] | None) -> Distilled:
         """All outer steps."""
@@ -171,14 +146,15 @@ class _Distillation:
         best, best_step, best_metrics = start, 0, self.validate(start)
         for step in range(1, config.steps + 1):
             rate = float(decay.get_last_lr()[-1])
-            age, outer, gradients = self.hypergradient()
+            inner = self._whose_turn()
+            age, outer, gradients = self.hypergradient(inner)
             norm = math.sqrt(sum(float(g.square().sum()) for g in gradients))
             if not math.isfinite(norm):
                 raise SeqDistillError(
                     f"the hypergradient of outer step {step} is not finite (norm {norm}, seed {self.seed}); "
                     "lower distill.inner_learning_rate or distill.window"
                 )
-            scale = self._clip(norm)
+            scale = inner.clip.scale(norm)
             for factor, gradient in zip(self.factors, gradients, strict=True):
                 factor.grad = gradient * scale
             optimiser.step()
@@ -194,43 +170,52 @@ class _Distillation:
                 seconds = time.perf_counter() - started
                 record(
                     OuterStep(
-                        step, age, outer.cross_entropy, outer.alignment, norm, norm * scale, rate, validation, seconds
+                        step,
+                        inner.architecture.learner,
+                        age,
+                        outer.cross_entropy,
+                        outer.alignment,
+                        norm,
+                        norm * scale,
+                        rate,
+                        validation,
+                        seconds,
                     )
                 )
         return Distilled(best, start, best_step, best_metrics, time.perf_counter() - started)
 
-    def hypergradient(self) -> tuple[int, OuterLoss, tuple[Tensor, ...]]:
+    def hypergradient(self, inner: InnerLoop) -> tuple[int, OuterLoss, tuple[Tensor, ...]]:
         """Age of the learner, outer loss, and its gradient with respect to each factor, for one outer step."""
-        config = self.config
-        summary: Inputs = self.factors.query_pairs(config.targets)
-        if config.inner_regime == "shared":
+        summary: Inputs = self.factors.query_pairs(self.config.targets)
+        if self.config.inner_regime == "shared":
             summary = tuple(soft_embeddings(queries, self.item_factor, self.item_factor) for queries in summary)
         inputs: Inputs = tuple(part.detach() for part in summary)
-        aged = self.pool.take(inputs)
-        draws = [self.objective.draw(self.rng) for _ in range(config.window)]
-        window = run_window(self.step, aged.state, draws, inputs, first_step=aged.age + 1, max_bytes=config.memory // 2)
-        outer = self.outer.evaluate(window.end.theta, next(self.batches))
-        input_bars = replay(self.step, window, inputs, outer.theta_bar)
-        self.pool.give_back(Aged(window.end, aged.age + config.window))
-        return aged.age, outer, torch.autograd.grad(summary, self.factors, input_bars)
+        age, outer, bars = inner.hypergradient(inputs, next(self.batches), self.rng)
+        return age, outer, torch.autograd.grad(summary, self.factors, bars)
 
     def validate(self, summary: Summary) -> dict[str, float]:
         """Validation metrics of new learners trained on a summary, averaged."""
         config = self.config
         schedule = Schedule(config.inner_learning_rate, config.inner_steps)
         rows: list[dict[str, float]] = []
-        for index in range(config.validation_learners):
-            model = fit_to_sequences(
-                summary.sequences(),
-                self.architecture,
-                "shared",
-                schedule,
-                seed=derive_seed(self.seed, "validation", index),
-                length=config.length,
-                device=self.item_factor.device,
-            )
-            rows.append(summarise(rank_held_out(model, self.dataset, "validation", length=config.length)))
+        for inner in self.inner_loops:
+            for index in range(config.validation_learners):
+                model = fit_to_sequences(
+                    summary.sequences(),
+                    inner.architecture,
+                    "shared",
+                    schedule,
+                    seed=derive_seed(self.seed, "validation", index),
+                    length=config.length,
+                    device=self.item_factor.device,
+                )
+                rows.append(summarise(rank_held_out(model, self.dataset, "validation", length=config.length)))
         return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+    def _whose_turn(self) -> InnerLoop:
+        if len(self.inner_loops) == 1:
+            return self.inner_loops[0]
+        return self.inner_loops[int(torch.randint(len(self.inner_loops), (), generator=self.rng))]
 
     def _optimiser(self) -> torch.optim.Adam:
         # The rate says how far an entry of H moves in a step. Under Adam an entry of a factor moves by its own rate
@@ -241,32 +226,6 @@ class _Distillation:
             for factor in self.factors
         ]
         return torch.optim.Adam(groups, weight_decay=self.config.weight_decay)
-
-    def _clip(self, norm: float) -> float:
-        """Factor that brings a norm to at most `clip` times its running mean."""
-        scale = 1.0 if self.mean_norm == 0.0 else min(1.0, self.config.clip * self.mean_norm / max(norm, 1e-30))
-        # What is clipped enters the mean as clipped: one outlier must not lift the bound for those after it.
-        clipped = norm * scale
-        self.mean_norm = (
-            clipped if self.mean_norm == 0.0 else NORM_MEMORY * self.mean_norm + (1 - NORM_MEMORY) * clipped
-        )
-        return scale
-
-    def _learner_starts(self, model: FlatRecommender, teacher: FittedToLog) -> list[Tensor]:
-        if self.config.learner_start == "random":
-            return []
-        early = [state for epoch, state in teacher.checkpoints.items() if epoch <= teacher.best_epoch]
-        if not early:
-            raise SeqDistillError(
-                "distill.learner_start = teacher, but the teacher kept no checkpoint; see keep_epochs"
-            )
-        try:
-            return [model.flatten(state).to(self.item_factor.device) for state in early]
-        except KeyError as error:
-            raise SeqDistillError(
-                "distill.learner_start = teacher needs a learner of the teacher's architecture; "
-                "make [train] and [teacher] agree or start learners at random"
-            ) from error
 
     def _summary(self) -> Summary:
         factors = Factors(*(f.detach().cpu().clone() for f in self.factors))

@@ -12,6 +12,7 @@ from seqdistill.attention import soft_cross_entropy
 from seqdistill.data.dataset import Dataset
 from seqdistill.distillation.functional import FlatRecommender
 from seqdistill.learners import Recommender, embed_items
+from seqdistill.views import WHOLE_IN_A_LOG, ask
 
 
 class OuterLoss(NamedTuple):
@@ -33,7 +34,8 @@ class OuterObjective:
     """Cross-entropy on real next items at every position, plus alignment with the teacher's states there.
 
     States can be aligned only where learner and teacher share an item embedding: in the `fresh` regime the alignment is
-    left out (and reported as 0), since any rotation of embedding and states together is as good as another.
+    left out (and reported as 0), since any rotation of embedding and states together is as good as another. So it is
+    with a teacher that is not causal, which has no states at all positions.
 
     Attributes:
         model: the recommender as a function of its flat parameters.
@@ -45,19 +47,26 @@ class OuterObjective:
     teacher: Recommender
     alignment_weight: float
 
-    def evaluate(self, theta: Tensor, windows: Tensor) -> OuterLoss:
-        """Loss and gradient on windows of `positions + 1` items padded with 0 on the right."""
+    def evaluate(self, theta: Tensor, windows: Tensor, rng: torch.Generator | None = None) -> OuterLoss:
+        """Loss and gradient on windows of `positions + 1` items padded with 0 on the right.
+
+        Args:
+            theta: flat parameters, [p].
+            windows: int64 [batch, positions + 1].
+            rng: on the CPU; draws what is asked of a learner that is not causal.
+        """
         windows = windows[:, : int((windows > 0).sum(1).max())].to(theta.device)
-        read, present = windows[:, :-1], windows[:, 1:] > 0
+        read, following = windows[:, :-1], windows[:, 1:]
+        asked = ask(self.model.learner, following > 0, rng, whole=WHOLE_IN_A_LOG)
         leaf = theta.detach().requires_grad_()
         body, embedding = self.model.split(leaf)
-        states = self.model.states(body, embed_items(read, embedding), read > 0)[present]
-        target_embeddings = embed_items(windows[:, 1:][present], embedding)
+        states = self.model.states(body, embed_items(read, embedding), asked.mask, asked.at)[asked.counted]
+        target_embeddings = embed_items(asked.select(following), embedding)
         cross_entropy = soft_cross_entropy(states, target_embeddings, embedding).mean()
         alignment = torch.zeros_like(cross_entropy)
-        if self.model.regime == "shared" and self.alignment_weight > 0:
+        if self.model.regime == "shared" and self.alignment_weight > 0 and self.teacher.learner.view == "causal":
             with torch.no_grad():
-                teacher_states = self.teacher(read)[present]
+                teacher_states = asked.select(self.teacher(read))
             alignment = (states - teacher_states).square().mean()
         loss = cross_entropy + self.alignment_weight * alignment
         (theta_bar,) = torch.autograd.grad(loss, leaf)
@@ -67,7 +76,8 @@ class OuterObjective:
 def window_batches(dataset: Dataset, length: int, batch_size: int, rng: np.random.Generator) -> Iterator[Tensor]:
     """Endless batches of training windows, cut and shuffled anew at every pass over the log."""
     while True:
-        windows = dataset.training_windows(length, rng)
-        order = rng.permutation(len(windows))
+        begins, ends = dataset.window_bounds(length, rng)
+        order = rng.permutation(len(begins))
         for begin in range(0, len(order), batch_size):
-            yield torch.from_numpy(windows[order[begin : begin + batch_size]])
+            rows = order[begin : begin + batch_size]
+            yield torch.from_numpy(dataset.gather(begins[rows], ends[rows], width=length + 1))

@@ -1,0 +1,22 @@
+"""What a prepared folder holds, besides its manifest."""
+
+KIND = "dataset"
+FORMAT_VERSION = 1
+
+ITEMS = "items.npy"
+"""int64 [interactions]: items by number, user after user, oldest first."""
+OFFSETS = "offsets.npy"
+"""int64 [users + 1]: where each user's items begin."""
+TIMES = "times.npy"
+"""int64 or float64 [interactions]; there only if the log has times."""
+TRAINING_ENDS = "training_ends.npy"
+"""int64 [users]: where each user's training part ends."""
+VALIDATION = "validation.npy"
+"""int64: where the validation targets stand."""
+TEST = "test.npy"
+"""int64: where the test targets stand."""
+USER_IDS = "users.parquet"
+"""The users' ids, one String column `id`; the first is user 0."""
+ITEM_IDS = "items.parquet"
+"""The items' ids, one String column `id`; the first is item 1."""
+IDS = "id"

@@ -1,0 +1,159 @@
+"""The inner loop of one architecture: learners that train on the summary, and what the outer loop asks of them.
+
+A summary can be distilled with several architectures in turn; each then has an inner loop of its own.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from seqdistill.config import DistillConfig, LearnerConfig
+from seqdistill.distillation.adam import AdamRule
+from seqdistill.distillation.compiled import compile_step
+from seqdistill.distillation.functional import FlatRecommender
+from seqdistill.distillation.inner import InnerObjective, Inputs
+from seqdistill.distillation.outer import OuterLoss, OuterObjective
+from seqdistill.distillation.pool import Aged, LearnerPool, initialiser
+from seqdistill.distillation.replay import replay, run_window
+from seqdistill.distillation.step import InnerStep, Step
+from seqdistill.errors import SeqDistillError
+from seqdistill.learners import build_learner
+from seqdistill.training import FittedToLog
+
+NORM_MEMORY = 0.95
+"""Decay of the running mean of the hypergradient norm."""
+
+
+@dataclass
+class RunningClip:
+    """Bounds norms by a multiple of their running mean.
+
+    Attributes:
+        factor: the multiple.
+        mean: of the norms so far, as clipped; 0 before the first.
+    """
+
+    factor: float
+    mean: float = 0.0
+
+    def scale(self, norm: float) -> float:
+        """What to multiply a gradient of this norm with."""
+        scale = 1.0 if self.mean == 0.0 else min(1.0, self.factor * self.mean / max(norm, 1e-30))
+        # What is clipped enters the mean as clipped: one outlier must not lift the bound for those after it.
+        clipped = norm * scale
+        self.mean = clipped if self.mean == 0.0 else NORM_MEMORY * self.mean + (1 - NORM_MEMORY) * clipped
+        return scale
+
+
+class Pulled(NamedTuple):
+    """What an outer step learns from the inner loop.
+
+    Attributes:
+        age: of the learner at the start of its window.
+        outer: its loss on real sequences after the window.
+        bars: hypergradient with respect to the inputs.
+    """
+
+    age: int
+    outer: OuterLoss
+    bars: Inputs
+
+
+@dataclass(frozen=True, eq=False)
+class InnerLoop:
+    """Learners of one architecture.
+
+    Attributes:
+        architecture: of the learners.
+        objective: what they train on.
+        step: of their training.
+        pool: the learners.
+        outer: what the outer loop wants of them.
+        window: W.
+        max_bytes: of a window's states held in memory.
+        clip: of the hypergradients from here; architectures differ in their norms.
+    """
+
+    architecture: LearnerConfig
+    objective: InnerObjective
+    step: Step
+    pool: LearnerPool
+    outer: OuterObjective
+    window: int
+    max_bytes: int
+    clip: RunningClip = field(default_factory=lambda: RunningClip(math.inf))
+
+    def hypergradient(self, inputs: Inputs, batch: Tensor, rng: torch.Generator) -> Pulled:
+        """Train a learner through a window on the summary, and differentiate its outer loss.
+
+        Args:
+            inputs: the summary as the inner objective reads it, detached.
+            batch: windows of the log.
+            rng: on the CPU.
+        """
+        aged = self.pool.take(inputs)
+        draws = [self.objective.draw(rng) for _ in range(self.window)]
+        window = run_window(self.step, aged.state, draws, inputs, first_step=aged.age + 1, max_bytes=self.max_bytes)
+        outer = self.outer.evaluate(window.end.theta, batch, rng)
+        bars = replay(self.step, window, inputs, outer.theta_bar)
+        self.pool.give_back(Aged(window.end, aged.age + self.window))
+        return Pulled(aged.age, outer, bars)
+
+
+def build_inner_loop(
+    architecture: LearnerConfig, teacher: FittedToLog, config: DistillConfig, *, pool_size: int, rng: torch.Generator
+) -> InnerLoop:
+    """The inner loop of an architecture, at the width and on the device of the teacher's item embedding.
+
+    Args:
+        architecture: of the learners.
+        teacher: gives the item factor and the states to align with.
+        config: of the inner loop.
+        pool_size: learners kept; see `LearnerPool`.
+        rng: on the CPU.
+
+    Raises:
+        SeqDistillError: if the settings do not fit together.
+    """
+    item_factor = teacher.model.embedding.detach()
+    learner = build_learner(architecture, dim=item_factor.shape[1], length=config.length)
+    model = FlatRecommender(learner.to(item_factor.device), item_factor, config.inner_regime)
+    objective = InnerObjective(
+        model,
+        num_sequences=config.num_sequences,
+        positions=config.length - (config.targets == "tied"),
+        batch_size=min(config.inner_batch_size or config.num_sequences, config.num_sequences),
+        cuts=config.cuts,
+    )
+    rule = AdamRule(config.inner_learning_rate, weight_decay=config.inner_weight_decay)
+    step = compile_step(InnerStep(objective, rule), steps=config.steps * config.window, wish=config.compile)
+    starts: Sequence[Tensor] = _teachers_past(model, teacher) if config.learner_start == "teacher" else ()
+    pool = LearnerPool(
+        pool_size,
+        initialiser(model.draw, starts, rng),
+        objective.draw,
+        step,
+        inner_steps=config.inner_steps,
+        window=config.window,
+        rng=rng,
+    )
+    outer = OuterObjective(model, teacher.model, config.alignment_weight)
+    clip = RunningClip(config.clip)
+    return InnerLoop(architecture, objective, step, pool, outer, config.window, config.memory // 2, clip)
+
+
+def _teachers_past(model: FlatRecommender, teacher: FittedToLog) -> Sequence[Tensor]:
+    early = [state for epoch, state in teacher.checkpoints.items() if epoch <= teacher.best_epoch]
+    if not early:
+        raise SeqDistillError("distill.learner_start = teacher, but the teacher kept no checkpoint; see keep_epochs")
+    try:
+        return [model.flatten(state).to(model.item_factor.device) for state in early]
+    except KeyError as error:
+        raise SeqDistillError(
+            "distill.learner_start = teacher needs a learner of the teacher's architecture; "
+            "make [train] and [teacher] agree or start learners at random"
+        ) from error

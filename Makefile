@@ -53,10 +53,13 @@ $(VENV)/.bench: $(STAMP)
 
 # A case that needs more memory than is free, or more time than --timeout, becomes a row that says so.
 bench: $(VENV)/.bench
-	$(BENCH).hypergradient --items 1300 3400 12000 100000 1000000 --dim 32 64 --timeout 1200
-	$(BENCH).hypergradient --regime fresh --items 1300 12000 100000 1000000 --dim 64 --timeout 3600 \
-		--out results/bench/hypergradient-fresh.json
-	$(BENCH).floor --items 1300 3400 12000 100000 --dim 32 64
+	$(BENCH).hypergradient --items 1300 3400 12000 --dim 32 64 --methods replay eager textbook unroll checkpoint
+	$(BENCH).hypergradient --items 100000 1000000 --dim 64 --methods replay unroll --rounds 1 --timeout 1200 \
+		--out results/bench/hypergradient-large.json
+	$(BENCH).hypergradient --regime fresh --items 12000 100000 1000000 --dim 64 --methods eager --rounds 0 \
+		--timeout 10000 --out results/bench/hypergradient-fresh.json
+	$(BENCH).floor --items 1300 3400 12000 --dim 32 64
+	$(BENCH).profile
 	$(BENCH).growth
 	$(BENCH).render
 
@@ -65,7 +68,7 @@ bench: $(VENV)/.bench
 	@touch $@
 
 bench-recbole: $(STAMP) .venv-recbole/.installed
-	$(BENCH).epoch --rounds 3 --timeout 7200 --datasets $(LOGS)
+	$(BENCH).epoch --rounds 3 --recbole-rounds 1 --timeout 7200 --datasets $(LOGS)
 	$(BENCH).render
 
 # The log by default is ml-1m, fetched from its owner; LOG=path/of/a/log takes another.

@@ -38,7 +38,7 @@ def _case(arguments: argparse.Namespace, axis: str, value: int) -> Case:
         sizes = {"users": value, "items": arguments.log_items, "dim": arguments.dim, "length": arguments.length}
         return Case(label, "benchmarks.our_epoch:prepare_synthetic", {**sizes, "seed": arguments.seed})
     items, changes = (value, {}) if axis == "items" else (arguments.items, {axis: value})
-    step = case(arguments, "replay", items=items, dim=arguments.dim, **changes)
+    step = case(arguments, "eager", items=items, dim=arguments.dim, **changes)
     return Case(label, step.factory, step.arguments)
 
 

@@ -72,12 +72,7 @@ class Settings:
 
 def add_arguments(parser: argparse.ArgumentParser, *, rounds: int = 5) -> None:
     """Options common to the benchmarks."""
-    parser.add_argument(
-        "--rounds",
-        type=int,
-        default=rounds,
-        help="timed steps of each case (default: %(default)s); 0 times the first one",
-    )
+    parser.add_argument("--rounds", type=int, default=rounds, help="timed steps of each case (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=default_threads(), help="of torch (default: %(default)s)")
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds a process may work (default: 600)")
     parser.add_argument("--memory", type=float, default=None, help="GiB a process may hold (default: what is free)")
@@ -86,10 +81,10 @@ def add_arguments(parser: argparse.ArgumentParser, *, rounds: int = 5) -> None:
     parser.add_argument("--out", type=Path, default=None, help="result file (default: results/bench/NAME.json)")
 
 
-def settings_of(arguments: argparse.Namespace) -> Settings:
-    """The common options, checked."""
-    if arguments.rounds < 0 or arguments.threads < 1:
-        raise SystemExit("--threads must be at least 1, and --rounds 0")
+def settings_of(arguments: argparse.Namespace, *, least_rounds: int = 1) -> Settings:
+    """The common options, checked; 0 rounds, the first step alone, only where that step is a whole one."""
+    if arguments.rounds < least_rounds or arguments.threads < 1:
+        raise SystemExit(f"--rounds must be at least {least_rounds}, and --threads 1")
     memory = default_memory() if arguments.memory is None else int(arguments.memory * GIB)
     return Settings(arguments.rounds, arguments.threads, arguments.timeout, memory)
 

@@ -2,6 +2,8 @@
 """Time and memory of one outer step, its outer loss on real data left out, by several methods (see `methods`).
 
 python -m benchmarks.hypergradient --items 12000 --dim 32 --rounds 5 --json
+
+With --rounds 0 the first step is timed and no other follows, for cases whose step takes an hour.
 """
 
 import argparse
@@ -22,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_problem_arguments(parser)
     add_arguments(parser)
     arguments = parser.parse_args(argv)
-    settings = settings_of(arguments)
+    settings = settings_of(arguments, least_rounds=0)
     rows: list[Row] = []
     for items in arguments.items:
         for dim in arguments.dim:

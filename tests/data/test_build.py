@@ -1,4 +1,5 @@
 import hashlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,14 @@ import pytest
 
 from logs import load_all, refusal, rows_of, sequences, write, write_csv
 from seqdistill.data import load_dataset
-from seqdistill.data.weigh import parquet_bytes
+from seqdistill.data.ids import narrowest
+
+
+def parquet_bytes(rows: pl.DataFrame) -> int:
+    """Size of a log as zstd parquet, each column in the narrowest type that holds its values exactly."""
+    buffer = io.BytesIO()
+    rows.select(narrowest(column) for column in rows).write_parquet(buffer, compression="zstd")
+    return buffer.getbuffer().nbytes
 
 
 def test_a_small_log_by_hand(tmp_path: Path) -> None:

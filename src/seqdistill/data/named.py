@@ -7,7 +7,6 @@ import difflib
 from collections.abc import Iterator, Mapping
 
 from seqdistill.data.fetch import FileDownload, NamedDataset, WheelDownload, ZipDownload
-from seqdistill.errors import SeqDistillError
 
 _HEADERLESS = ("user", "item", "rating", "time")
 
@@ -221,17 +220,6 @@ _AMAZON = (
 
 NAMED_DATASETS: Mapping[str, NamedDataset] = {dataset.name: dataset for dataset in (*_ALONE, *_AMAZON)}
 """Name -> dataset. A new one is an entry here and, where it comes another way, a new kind of `Source`."""
-
-
-def find_named(name: str) -> NamedDataset:
-    """The dataset of that name.
-
-    Raises:
-        SeqDistillError: there is none; the nearest names are offered.
-    """
-    if name in NAMED_DATASETS:
-        return NAMED_DATASETS[name]
-    raise SeqDistillError(f"no dataset is called {name!r}; {suggest_names(name)}")
 
 
 def suggest_names(name: str) -> str:

@@ -9,16 +9,6 @@ from seqdistill.data.ids import narrowest
 from seqdistill.data.intake import RawLog
 
 
-def parquet_bytes(rows: pl.DataFrame) -> int:
-    """Size of a log as zstd parquet, each column in the narrowest type that holds its values exactly.
-
-    The log must not weigh more than a careful owner would let it.
-    """
-    buffer = io.BytesIO()
-    rows.select(narrowest(column) for column in rows).write_parquet(buffer, compression="zstd")
-    return buffer.getbuffer().nbytes
-
-
 def log_bytes(raw: RawLog) -> int:
     """Size of a log that has been read, in parquet files of `BLOCK_ROWS` rows each."""
     total = 0

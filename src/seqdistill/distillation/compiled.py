@@ -23,7 +23,7 @@ WORTHWHILE_STEPS = 10_000
 """Differentiated inner steps from which on generated code has won back the time it took to generate."""
 
 MAX_OPERATIONS = 5_000
-"""Longest trace that is worth the generating; a recurrence over many positions has one several times as long."""
+"""Longest trace that `auto` generates code for, which takes the longer the longer the trace is."""
 
 Function = Callable[..., list[Tensor]]
 

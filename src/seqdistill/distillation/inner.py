@@ -21,13 +21,11 @@ class Draw(NamedTuple):
         mask: bool [batch, positions], what may be read.
         rows: int64 [batch], the sequences; None for all, in order.
         at: int64 [batch, k], the positions whose states are wanted; None for all.
-        counted: bool [batch, k], which of these have a loss; None for all.
     """
 
     mask: Tensor
     rows: Tensor | None = None
     at: Tensor | None = None
-    counted: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,17 +64,18 @@ class InnerObjective:
         everything = self.batch_size >= self.num_sequences
         rows = None if everything else torch.randperm(self.num_sequences, generator=rng)[: self.batch_size]
         mask = torch.ones(self.num_sequences if rows is None else len(rows), self.positions, dtype=torch.bool)
-        at = counted = None
+        at = None
         learner = self.model.learner
         if learner.view != "causal":
             draws = draws_per_sequence(learner, len(mask))
             rows = (torch.arange(len(mask)) if rows is None else rows).repeat(draws)
-            mask, at, counted = ask(learner, mask.repeat(draws, 1), rng)
+            # Of few sequences prefixes are drawn, and each has its loss at its one end.
+            mask, at, _ = ask(learner, mask.repeat(draws, 1), rng)
         elif self.cuts != "all":
             cuts = torch.randint(self.positions, (len(mask), self.cuts), generator=rng)
             last = torch.full((len(mask), 1), self.positions - 1)
             at = torch.cat([last, cuts], dim=1)
-        return Draw(mask.to(device), *(None if t is None else t.to(device) for t in (rows, at, counted)))
+        return Draw(mask.to(device), *(None if t is None else t.to(device) for t in (rows, at)))
 
     def loss(self, theta: Tensor, inputs: Inputs, draw: Draw, memo: Memo | None = None) -> Tensor:
         """Mean cross-entropy at the positions drawn, nats.
@@ -96,7 +95,4 @@ class InnerObjective:
             read = soft_embeddings(read, model.item_factor, embedding, memo=memo, name="read")
             predict = soft_embeddings(predict, model.item_factor, embedding, memo=memo, name="predict")
         states = model.states(body, read, draw.mask, draw.at)
-        losses = soft_cross_entropy(states, predict, embedding, memo=memo)
-        if draw.counted is None:
-            return losses.mean()
-        return (losses * draw.counted).sum() / draw.counted.sum()
+        return soft_cross_entropy(states, predict, embedding, memo=memo).mean()

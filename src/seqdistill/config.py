@@ -6,7 +6,8 @@ One model per section; `load_config` layers a TOML file and `section.key=value` 
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
@@ -351,6 +352,44 @@ class EvaluateConfig(Section):
     )
 
 
+class CompareConfig(Section):
+    """The scoreboard of `compare`."""
+
+    seeds: int = Field(default=5, ge=1, description="learners trained for each row")
+    batch_sequences: int = Field(
+        default=32, ge=1, description="most sequences a step of any row reads; never fewer than the summary has"
+    )
+    hard: tuple[Literal["random", "longest", "recent", "k-center"], ...] = Field(
+        default=("random", "longest", "recent", "k-center"),
+        description="real sequences with their own items as targets",
+    )
+    hard_sizes: tuple[PositiveInt, ...] = Field(
+        default=(1, 4, 20), description="numbers of those, as multiples of the summary's"
+    )
+    soft: tuple[Literal["random", "k-center", "generated"], ...] = Field(
+        default=("random", "k-center", "generated"), description="sequences with the teacher's predictions as targets"
+    )
+    soft_sizes: tuple[PositiveInt, ...] = Field(default=(1, 4), description="numbers of those")
+    resamples: int = Field(default=2000, ge=100, description="of a bootstrap")
+    workers: int | None = Field(
+        default=None, ge=1, description="processes of one thread each; none: one a core. Changes no figure but seconds"
+    )
+
+    @model_validator(mode="after")
+    def _measures_random_sequences(self) -> Self:
+        if (
+            "random" not in self.hard
+            or "random" not in self.soft
+            or 1 not in self.hard_sizes
+            or 1 not in self.soft_sizes
+        ):
+            raise ValueError(
+                "compare.hard and compare.soft need random, and compare.hard_sizes and compare.soft_sizes need 1: "
+                "a summary is compared with as many random sequences first of all"
+            )
+        return self
+
+
 class Config(Section):
     """Every setting of a run."""
 
@@ -360,6 +399,7 @@ class Config(Section):
     distill: DistillConfig = DistillConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    compare: CompareConfig = CompareConfig()
 
     def distilling(self) -> tuple[LearnerConfig, ...]:
         """Architectures of the inner loop: those named, with the options of `train` where it is the same one."""
@@ -370,22 +410,31 @@ class Config(Section):
 Layers = dict[str, Any]
 
 
-def load_config(file: Path | None = None, assignments: Iterable[str] = (), *, seed: int | None = None) -> Config:
-    """Defaults, then a TOML file, then `section.key=value` assignments, then the seed.
+def load_config(
+    file: Path | None = None,
+    assignments: Iterable[str] = (),
+    *,
+    seed: int | None = None,
+    base: Mapping[str, Any] | None = None,
+) -> Config:
+    """Defaults, then stored settings, then a TOML file, then `section.key=value` assignments, then the seed.
 
     Values of assignments are read as TOML (`8`, `0.1`, `[8, 16]`, `true`) and, failing that, as plain text.
 
     Raises:
         SeqDistillError: naming the key that is unknown (with the nearest known ones) or the value that cannot work.
     """
-    layers: Layers = {}
+    layers: Layers = deepcopy(dict(base or {}))
     if file is not None:
         try:
-            layers = tomllib.loads(file.read_text(encoding="utf-8"))
+            given = tomllib.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise SeqDistillError(f"cannot read config file {file}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SeqDistillError(f"config file {file} is not valid TOML: {error}") from error
+        for name, value in given.items():
+            under = layers.get(name)
+            layers[name] = {**under, **value} if isinstance(under, dict) and isinstance(value, dict) else value
     for assignment in assignments:
         _assign(layers, assignment)
     if seed is not None:

@@ -39,7 +39,7 @@ class RunDirectory:
         found = self._read(CONFIG)
         wanted = _as_stored(request)
         if found != wanted:
-            changed = _differences(found or {}, wanted)
+            changed = differences(found or {}, wanted)
             more = f" and {len(changed) - MOST_DIFFERENCES} more" if len(changed) > MOST_DIFFERENCES else ""
             raise SeqDistillError(
                 f"{self.path} holds a run with other settings ({', '.join(changed[:MOST_DIFFERENCES])}{more}); "
@@ -101,13 +101,13 @@ def _as_stored(request: Json) -> Json:
     return {"format": FORMAT, **request}
 
 
-def _differences(found: Json, wanted: Json, prefix: str = "") -> list[str]:
-    """Dotted names of the entries in which two nested requests differ."""
+def differences(found: Json, wanted: Json, prefix: str = "") -> list[str]:
+    """Dotted names of the entries in which two nested requests differ, in alphabetical order."""
     names: list[str] = []
     for key in sorted(found.keys() | wanted.keys()):
         old, new = found.get(key), wanted.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
-            names += _differences(cast("dict[str, Any]", old), cast("dict[str, Any]", new), f"{prefix}{key}.")
+            names += differences(cast("dict[str, Any]", old), cast("dict[str, Any]", new), f"{prefix}{key}.")
         elif old != new:
             names.append(f"{prefix}{key}")
     return names

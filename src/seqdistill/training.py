@@ -6,7 +6,7 @@ targets may be distributions. Learners that cannot answer for all positions at o
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,12 +21,14 @@ from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.learners import Recommender, build_learner
 from seqdistill.progress import SILENT, Progress
 from seqdistill.seeding import derive_seed, seeded
-from seqdistill.sequences import Embedder, Sequences
+from seqdistill.sequences import EVERY, Embedder, Rows, Sequences
 from seqdistill.summary import Schedule
 from seqdistill.views import WHOLE_IN_A_LOG, ask, draws_per_sequence, passes_per_epoch
 
 CPU = torch.device("cpu")
 State = dict[str, Tensor]
+OnStep = Callable[[int, Recommender], bool | None]
+OnEpoch = Callable[[int, Recommender, float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ class FittedToLog:
     checkpoints: dict[int, State] = field(default_factory=dict[int, State])
 
 
-def fit_to_log(
+def fit_to_log(  # noqa: PLR0913 - most have a default
     dataset: Dataset,
     config: TeacherConfig,
     *,
@@ -57,8 +59,10 @@ def fit_to_log(
     architecture: LearnerConfig | None = None,
     dim: int | None = None,
     device: torch.device = CPU,
+    item_factor: Tensor | None = None,
     progress: Progress = SILENT,
     title: str = "training on the log",
+    on_epoch: OnEpoch | None = None,
 ) -> FittedToLog:
     """Train a recommender on the training part of a log, with early stopping on the validation log-likelihood.
 
@@ -70,19 +74,33 @@ def fit_to_log(
         architecture: of the learner; the one in `config` by default.
         dim: width of the item embedding; the one in `config` by default.
         device: where to train.
+        item_factor: the embedding, frozen, [num_items, dim]; None for one of its own, trained from random.
         progress: where to report.
         title: of the report.
+        on_epoch: called with 0 before the first epoch and after each with its number, the model as it is then, and the
+            seconds spent in epochs.
     """
     started = time.perf_counter()
     rng = np.random.default_rng(derive_seed(seed, "windows"))
     with seeded(derive_seed(seed, "log"), device), progress.task(title, config.epochs) as task:
         learner = build_learner(architecture or config, dim=dim or config.dim, length=length, dropout=config.dropout)
-        model = Recommender.fresh(learner, dataset.num_items).to(device)
-        optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        if item_factor is None:
+            model = Recommender.fresh(learner, dataset.num_items).to(device)
+        else:
+            model = Recommender.shared(learner, item_factor).to(device)
+        if on_epoch is not None:
+            on_epoch(0, model, 0.0)
+        trained = [p for p in model.parameters() if p.requires_grad]
+        optimiser = torch.optim.Adam(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+        in_epochs = 0.0
         checkpoints: dict[int, State] = {}
         best_epoch, best, best_state = 0, dict[str, float](), dict[str, Tensor]()
         for epoch in range(1, config.epochs + 1):
+            began = time.perf_counter()
             fit_epoch(model, optimiser, dataset, length=length, batch_size=config.batch_size, rng=rng)
+            in_epochs += time.perf_counter() - began
+            if on_epoch is not None:
+                on_epoch(epoch, model, in_epochs)
             if epoch in config.keep_epochs:
                 checkpoints[epoch] = _copy(model.learner.state_dict())
             metrics = summarise(rank_held_out(model, dataset, "validation", length=length))
@@ -136,7 +154,7 @@ def fit_epoch(
     return count
 
 
-def fit_to_sequences(
+def fit_to_sequences(  # noqa: PLR0913 - most have a default
     sequences: Sequences,
     architecture: LearnerConfig,
     regime: Regime,
@@ -146,23 +164,26 @@ def fit_to_sequences(
     length: int | None = None,
     dim: int | None = None,
     dropout: float = 0.0,
+    batch_size: int | None = None,
     device: torch.device = CPU,
-    on_step: Callable[[int, Recommender], bool | None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Recommender:
-    """Train a new recommender on a few sequences, all of them at every step.
+    """Train a new recommender on a few sequences.
 
     Args:
         sequences: what to learn.
         architecture: of the learner.
         regime: `shared` freezes the item factor as the embedding; `fresh` trains one from random.
         schedule: steps and (constant) learning rate, as in the inner loop the summary was made for.
-        seed: decides the initial parameters and the dropout.
+        seed: decides the initial parameters, the batches and the dropout.
         length: positions the learner can read; by default those of the sequences.
         dim: width of the learner, by default that of the item factor. At another one, `shared` trains a projection of
             the frozen item factor (see `initial_projection`).
         dropout: of the learner while it trains.
+        batch_size: sequences a step reads, at most; None for all of them at every step.
         device: where to train.
-        on_step: called after each step with its number, 1-based, and the model as it is then; False stops it.
+        on_step: called with 0 before the first step and after each with its number, and the model as it is then; False
+            stops the training.
     """
     sequences = sequences.to(device)
     factor = sequences.item_factor
@@ -172,16 +193,21 @@ def fit_to_sequences(
         learner = build_learner(architecture, dim=width, length=length or sequences.length, dropout=dropout)
         model = Recommender.shared(learner, factor) if regime == "shared" else Recommender.fresh(learner, len(factor))
         model = model.to(device).train()
+        if on_step is not None:
+            on_step(0, model)
         if regime == "shared":
-            embed_inputs, embed_targets = _constant(embed_inputs(factor)), _constant(embed_targets(factor))
-        draws = draws_per_sequence(learner, len(sequences.mask))
-        present = sequences.mask.repeat(draws, 1)
+            embed_inputs, embed_targets = (
+                _constant(embed_inputs(factor, EVERY)),
+                _constant(embed_targets(factor, EVERY)),
+            )
         trained = [p for p in model.parameters() if p.requires_grad]
         optimiser = torch.optim.Adam(trained, lr=schedule.learning_rate)
-        for step in range(1, schedule.steps + 1):
-            asked = ask(learner, present)
-            inputs = _repeated(model.project(embed_inputs(model.embedding)), draws)
-            targets = _repeated(embed_targets(model.embedding), draws)
+        for step, rows in enumerate(_batches(len(sequences.mask), batch_size, schedule.steps), start=1):
+            mask = sequences.mask[rows]
+            draws = draws_per_sequence(learner, len(mask))
+            asked = ask(learner, mask.repeat(draws, 1))
+            inputs = _repeated(model.project(embed_inputs(model.embedding, rows)), draws)
+            targets = _repeated(embed_targets(model.embedding, rows), draws)
             states = learner(inputs, asked.mask, asked.at)[asked.counted]
             loss = soft_cross_entropy(states, model.project(asked.select(targets)), model.item_embedding).mean()
             optimiser.zero_grad()
@@ -192,12 +218,22 @@ def fit_to_sequences(
     return model.eval()
 
 
+def _batches(count: int, batch_size: int | None, steps: int) -> Iterator[Rows]:
+    """Rows of each step: all of them, or batches of almost equal size that come round in an order drawn anew."""
+    if batch_size is None or count <= batch_size:
+        yield from (EVERY for _ in range(steps))
+        return
+    parts = -(-count // batch_size)
+    for begin in range(0, steps, parts):
+        yield from torch.randperm(count).tensor_split(parts)[: steps - begin]
+
+
 def _repeated(rows: Tensor, times: int) -> Tensor:
     return rows if times == 1 else rows.repeat(times, 1, 1)
 
 
 def _constant(embedded: Tensor) -> Embedder:
-    return lambda _embedding: embedded
+    return lambda _embedding, rows: embedded[rows]
 
 
 def _copy(state: State) -> State:

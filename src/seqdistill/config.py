@@ -357,7 +357,7 @@ class CompareConfig(Section):
 
     seeds: int = Field(default=5, ge=1, description="learners trained for each row")
     batch_sequences: int = Field(
-        default=32, ge=1, description="most sequences a step of any row reads; never fewer than the summary has"
+        default=20, ge=1, description="most sequences a step of any row reads; never fewer than the summary has"
     )
     hard: tuple[Literal["random", "longest", "recent", "k-center"], ...] = Field(
         default=("random", "longest", "recent", "k-center"),

@@ -1,7 +1,7 @@
 """Which task of a comparison comes next, and how much of the work it is."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -90,6 +90,7 @@ class Agenda:
         scale: of the work.
         keep: gets each row when it is complete.
         keep_curve: gets each curve.
+        schedules: of rows that were measured before.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Agenda:
         scale: Scale,
         keep: Callable[[RowSpec, Measured], None],
         keep_curve: Callable[[RowSpec, list[Point]], None],
+        schedules: Mapping[str, Schedule] | None = None,
     ) -> None:
         self._config, self._scale, self._curves = config, scale, curves
         self._keep, self._keep_curve = keep, keep_curve
@@ -107,11 +109,14 @@ class Agenda:
         self._under_way = {row.key: _Progressing(row, config.compare.seeds if row.learns else 1) for row in rows}
         self._begun: list[Task] = []
         self._waiting: list[Task] = []
+        self._followers: dict[str, list[RowSpec]] = {}
         self._progress: ProgressTask | None = None
         self._done = self._reported = 0.0
         self._finished = 0
         for row in rows:
-            if row.searched:
+            if row.schedule_of is not None:
+                self._put_off(row, schedules)
+            elif row.searched:
                 self._waiting += [Search(row, rate) for rate in self._rates]
             else:
                 self._waiting += [Trial(row, index, None) for index in range(self._under_way[row.key].learners)]
@@ -149,14 +154,27 @@ class Agenda:
             self._tested(task, outcome)
         self._advance(self._work(task), row)
 
+    def _put_off(self, row: RowSpec, schedules: Mapping[str, Schedule] | None) -> None:
+        """Until the row is searched whose schedule it takes, if that was not before."""
+        assert row.schedule_of is not None
+        if schedules and (schedule := schedules.get(row.schedule_of)) is not None:
+            self._take_up(row, schedule)
+        else:
+            self._followers.setdefault(row.schedule_of, []).append(row)
+
+    def _take_up(self, row: RowSpec, schedule: Schedule) -> None:
+        state = self._under_way[row.key]
+        state.schedule = schedule
+        self._begun = [*(Trial(row, index, schedule) for index in reversed(range(state.learners))), *self._begun]
+
     def _searched(self, task: Search, tried: list[Tried]) -> None:
         state = self._under_way[task.row.key]
         state.tried[task.rate] = tried
         if len(state.tried) == len(self._rates):
             # In the order of the settings, whichever came back first.
-            state.schedule = best_schedule(one for rate in self._rates for one in state.tried[rate])
-            trials = [Trial(task.row, index, state.schedule) for index in range(state.learners)]
-            self._begun = [*reversed(trials), *self._begun]
+            schedule = best_schedule(one for rate in self._rates for one in state.tried[rate])
+            for row in (task.row, *self._followers.get(task.row.key, ())):
+                self._take_up(row, schedule)
 
     def _tested(self, task: Trial, tested: Tested) -> None:
         state = self._under_way[task.row.key]
@@ -173,7 +191,7 @@ class Agenda:
 
     def _all_work(self, row: RowSpec) -> float:
         tasks: list[Task] = [Trial(row, 0, None)] * self._under_way[row.key].learners
-        if row.searched:
+        if row.searched and row.schedule_of is None:
             tasks += [Search(row, rate) for rate in self._rates]
         if row.key in self._curves and row.searched:
             tasks.append(Curve(row, 1.0))

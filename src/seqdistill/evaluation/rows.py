@@ -63,6 +63,7 @@ class RowSpec:
         size: which of the sizes that is.
         num_bytes: of what it trains on.
         precision: of the item factor.
+        schedule_of: key of the row whose schedule it takes instead of searching for its own.
     """
 
     key: str
@@ -75,6 +76,7 @@ class RowSpec:
     size: str | None = None
     num_bytes: int = 0
     precision: Precision = "float32"
+    schedule_of: str | None = None
 
     @property
     def learns(self) -> bool:
@@ -236,6 +238,7 @@ def _distilled(sizes: Sizes, paper: tuple[int, int] | None) -> Iterator[RowSpec]
                 n,
                 None,
                 precision=precision,
+                schedule_of=f"distilled/{regime}",
             )
 
 

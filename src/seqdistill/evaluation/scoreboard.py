@@ -206,7 +206,8 @@ class Scoreboard:
 
         kept = {row.key: measured for row in rows if (measured := self.store.row(row.key)) is not None}
         missing = [row for row in rows if row.key not in kept]
-        agenda = Agenda(missing, curves, self.config, self._scale, keep, keep_curve)
+        schedules = {key: measured.schedule for key, measured in kept.items() if measured.schedule is not None}
+        agenda = Agenda(missing, curves, self.config, self._scale, keep, keep_curve, schedules)
         for row in rows:
             schedule = kept[row.key].schedule if row.key in kept else None
             if row.key in curves and schedule is not None and self.store.curve(row.key) is None:

@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -171,6 +172,7 @@ class Workers:
 def _work(channel: Connection, opening: Opening) -> None:
     """The life of a process: a task in, an outcome out, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told too, and ends this process
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     lab: Lab | None = None
     while True:
@@ -189,6 +191,14 @@ def _work(channel: Connection, opening: Opening) -> None:
             channel.send((*answer, _peak_mib()))
         except BrokenPipeError:
             return
+
+
+def _end_with_parent() -> None:
+    """However the parent ends, and whatever this process is at."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _peak_mib() -> float:

@@ -28,7 +28,8 @@ def test_choices_are_distinct_windows_of_the_log_and_fewer_are_the_first_of_more
 
 def test_random_and_k_center_differ_between_seeds_and_longest_does_not() -> None:
     sequences = real()
-    for choice, differs in (("random", True), ("k-center", True), ("longest", False)):
+    expected: list[tuple[Choice, bool]] = [("random", True), ("k-center", True), ("longest", False)]
+    for choice, differs in expected:
         one, other = (sequences.choose(choice, 8, seed=seed) for seed in (1, 2))
         assert torch.equal(one, other) != differs
 

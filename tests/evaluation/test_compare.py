@@ -25,7 +25,7 @@ from seqdistill.evaluation import lab
 from seqdistill.evaluation.compare import break_even
 from seqdistill.evaluation.equivalent import Equivalent
 from seqdistill.evaluation.metrics import UserScores
-from seqdistill.evaluation.scoreboard import next_size
+from seqdistill.evaluation.random_sequences import next_size
 from seqdistill.evaluation.store import Measured, Store
 from seqdistill.evaluation.verdict import verdict
 from seqdistill.models import TrainedModel

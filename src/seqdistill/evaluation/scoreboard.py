@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from seqdistill.artifacts import Json
-from seqdistill.config import REGIMES, Config, Regime
+from seqdistill.config import REGIMES, Config
 from seqdistill.data.dataset import Dataset
 from seqdistill.evaluation.agenda import PROGRESS_UNITS, Agenda, Scale
 from seqdistill.evaluation.breakdown import Bucket, by_history, by_popularity
-from seqdistill.evaluation.equivalent import Equivalent, equivalent_coreset
 from seqdistill.evaluation.intervals import mean_intervals
 from seqdistill.evaluation.lab import Point
 from seqdistill.evaluation.metrics import Floats
 from seqdistill.evaluation.precision import PRECISIONS, summary_bytes
-from seqdistill.evaluation.rows import HardOrSoft, RowSpec, Sizes, as_json, planned_rows, sequence_row
+from seqdistill.evaluation.random_sequences import RandomSequences
+from seqdistill.evaluation.rows import RowSpec, Sizes, as_json, planned_rows
 from seqdistill.evaluation.store import Measured, Store
 from seqdistill.evaluation.table import spread_of
 from seqdistill.evaluation.workers import Workers
@@ -25,14 +25,6 @@ from seqdistill.progress import Progress
 from seqdistill.summary import Summary
 
 HEADLINE = "ndcg@10"
-CORESET_METRICS = (HEADLINE, "ndcg@100")
-"""Metrics in which an equivalent coreset is looked for; further sizes are measured for the first."""
-
-TARGETS: tuple[HardOrSoft, ...] = ("hard", "soft")
-
-LADDER = (0.125, 0.25, 0.5, 1, 2, 4, 10, 20, 50, 100, 200, 500, 1000)
-"""Multiples of n that random sequences may be measured at."""
-
 ROUNDS = 3
 """Times that further sizes are measured around what the summary reaches."""
 
@@ -69,7 +61,7 @@ class Scoreboard:
         """Measure all rows that are not kept yet, then further sizes where the equivalent coreset wants them."""
         self._work_through(self.rows, self.curve_keys, "comparing")
         for turn in range(ROUNDS):
-            further = [row for row in self._further_sizes(refine=turn == 0) if self.store.row(row.key) is None]
+            further = [row for row in self.random.wanted(refine=turn == 0) if self.store.row(row.key) is None]
             if not further:
                 break
             self._work_through(further, frozenset(), f"further sizes for the equivalent coreset, {turn + 1}")
@@ -78,6 +70,11 @@ class Scoreboard:
     def rows(self) -> list[RowSpec]:
         """Those of the table, and those of the precisions."""
         return planned_rows(self.sizes, self.config.compare, paper=self.paper)
+
+    @cached_property
+    def random(self) -> RandomSequences:
+        """How many random sequences give what the summary gives."""
+        return RandomSequences(self.sizes, self.rows, self.config, HEADLINE, self._kept_values)
 
     @property
     def curve_keys(self) -> frozenset[str]:
@@ -148,29 +145,6 @@ class Scoreboard:
             for place, ((key, other), difference) in enumerate(zip(pairs, differences, strict=True))
         ]
 
-    def coresets_json(self) -> list[Json]:
-        """How many random sequences give what the summary gives, by regime, targets and metric."""
-        found: list[Json] = []
-        combinations: list[tuple[Regime, HardOrSoft, str]] = [
-            (r, t, m) for r in REGIMES for t in TARGETS for m in CORESET_METRICS
-        ]
-        for regime, targets, metric in combinations:
-            rows = self._measured_sizes(regime, targets)
-            equivalent = self._equivalent(rows, regime, metric)
-            measured = [{"sequences": row.sequences, **self._spread(row.key, metric)} for row in rows]
-            found.append(
-                {
-                    "regime": regime,
-                    "targets": targets,
-                    "metric": metric,
-                    **vars(equivalent),
-                    "times_n": equivalent.sequences / self.sizes.num_sequences,
-                    "measured": measured,
-                    "summary": self._spread(f"distilled/{regime}", metric),
-                }
-            )
-        return found
-
     def precisions_json(self) -> list[Json]:
         """What item factors of fewer bits weigh, and what they keep."""
         entries: list[Json] = []
@@ -224,49 +198,6 @@ class Scoreboard:
         users = len(self.dataset.held_out_users("test"))
         return Scale(users, self.dataset.num_items, self.sizes.dim, targets, self.sizes.length, batch)
 
-    def _further_sizes(self, *, refine: bool) -> Iterator[RowSpec]:
-        """The next number of random sequences to measure in each regime and with each kind of targets."""
-        ladder = sorted({max(1, round(m * self.sizes.num_sequences)) for m in LADDER})
-        ladder = [*(size for size in ladder if size < self.sizes.windows), self.sizes.windows]
-        for regime in REGIMES:
-            for targets in TARGETS:
-                rows = self._measured_sizes(regime, targets)
-                wanted = next_size(
-                    [row.sequences or 0 for row in rows],
-                    self._equivalent(rows, regime, HEADLINE),
-                    ladder,
-                    refine=refine,
-                )
-                if wanted is not None:
-                    yield sequence_row(self.sizes, "random", regime, targets, wanted, None, "size")
-
-    def _measured_sizes(self, regime: Regime, targets: HardOrSoft) -> list[RowSpec]:
-        """Rows of random sequences that were measured, by number."""
-        ladder = {max(1, round(m * self.sizes.num_sequences)) for m in LADDER} | {self.sizes.windows}
-        extra = [
-            sequence_row(self.sizes, "random", r, targets, size, None, "size")
-            for r in REGIMES
-            if r == regime
-            for size in ladder
-        ]
-        rows = {
-            row.key: row
-            for row in (*extra, *self.rows)
-            if row.source in ("random", "every")
-            and (row.regime, row.targets) == (regime, targets)
-            and self.store.row(row.key) is not None
-        }
-        return sorted(rows.values(), key=lambda row: row.sequences or 0)
-
-    def _equivalent(self, rows: list[RowSpec], regime: Regime, metric: str) -> Equivalent:
-        return equivalent_coreset(
-            [row.sequences or 0 for row in rows],
-            [self._values(row.key)[metric] for row in rows],
-            self._values(f"distilled/{regime}")[metric],
-            self.config.compare.resamples,
-            self.config.seed,
-        )
-
     def _row_json(self, row: RowSpec, measured: Measured, values: dict[str, Floats], full: dict[str, float]) -> Json:
         spreads = {name: spread_of([float(m) for m in v.mean(1)]) for name, v in values.items()}
         percent = {
@@ -299,35 +230,17 @@ class Scoreboard:
     def _mean_users(self, key: str) -> Floats:
         return self._values(key)[HEADLINE].mean(0)
 
-    def _spread(self, key: str, metric: str) -> Json:
-        return spread_of([float(m) for m in self._values(key)[metric].mean(1)])._asdict()
-
     def _values(self, key: str) -> dict[str, Floats]:
         return self._row(key).values(self.config.evaluate.cutoffs)
+
+    def _kept_values(self, key: str) -> dict[str, Floats] | None:
+        measured = self.store.row(key)
+        return None if measured is None else measured.values(self.config.evaluate.cutoffs)
 
     def _row(self, key: str) -> Measured:
         measured = self.store.row(key)
         assert measured is not None, key
         return measured
-
-
-def next_size(sizes: Sequence[int], found: Equivalent, ladder: Sequence[int], *, refine: bool) -> int | None:
-    """The number of sequences to measure next; None where that would tell no more.
-
-    Args:
-        sizes: measured, ascending.
-        found: from them.
-        ladder: numbers that may be measured, ascending.
-        refine: whether to measure once more between the two sizes around what was found.
-    """
-    if found.relation == "more than":
-        return next((size for size in ladder if size > sizes[-1]), None)
-    if found.relation == "less than":
-        return next((size for size in reversed(ladder) if size < sizes[0]), None)
-    below = max((size for size in sizes if size <= found.sequences), default=sizes[0])
-    above = min((size for size in sizes if size > below), default=below)
-    between = [size for size in ladder if below < size < above]
-    return between[len(between) // 2] if refine and between else None
 
 
 def curve_label(row: RowSpec) -> str:

@@ -47,7 +47,7 @@ def fill(readme: str) -> str:
 def claims(kept: dict[str, Any]) -> str:
     """The verdict of one comparison as a list, and its source."""
     dataset, versions, summary = kept["dataset"], kept["versions"], kept["summary"]
-    minutes = kept["costs"]["seconds"]["compare"] / 60
+    minutes, processors = (kept["costs"]["seconds"][name] / 60 for name in ("compare", "compare_processors"))
     name = f"results/compare/{dataset['name']}.json"
     head = (
         f"On {dataset['name']} ({dataset['users']:,} users, {dataset['items']:,} items, {dataset['interactions']:,} "
@@ -57,8 +57,8 @@ def claims(kept: dict[str, Any]) -> str:
     source = [
         f"`{summary['command']}`  ",
         f"`{kept['command']}`  ",
-        f"in {minutes:.0f} min on {kept['machine']}; python {versions['python']}, torch {versions['torch']}, "
-        f"seqdistill {versions['seqdistill']}; seed {kept['seed']}; [{name}]({name})",
+        f"in {minutes:.0f} min, {processors:.0f} min of processor time, on {kept['machine']}; "
+        f"python {versions['python']}, torch {versions['torch']}, seqdistill {versions['seqdistill']}; seed {kept['seed']}; [{name}]({name})",
     ]
     return "\n".join([head, "", *(f"- {sentence}" for sentence in kept["verdict"]), "", *source])
 

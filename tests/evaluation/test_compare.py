@@ -126,6 +126,9 @@ def test_the_document_is_what_was_agreed(compared: tuple[Document, Path]) -> Non
         assert seconds
         assert seconds == sorted(seconds)
     assert document["verdict"] == verdict(document)
+    seconds = document["costs"]["seconds"]
+    assert 0 < seconds["train_summary"]["shared"] < seconds["compare"]
+    assert seconds["compare_processors"] > 0
 
 
 def test_nothing_of_a_user_or_an_item_leaves_with_the_document(compared: tuple[Document, Path]) -> None:

@@ -88,9 +88,12 @@ def run_comparison(given: Comparison, store: Store, device: torch.device, progre
     with Workers(opening, count) as workers:
         paper = None if given.paper is None else (given.paper.num_sequences, given.paper.size_bytes())
         board = Scoreboard(given.dataset, given.config, given.summary, paper, sizes_of(given), store, workers, progress)
-        board.measure()
+        try:
+            board.measure()
+        finally:
+            store.spend(time.perf_counter() - started, workers.processor_seconds)
         peak = workers.peak_mib
-    document = _document(given, board, count, peak, time.perf_counter() - started)
+    document = _document(given, board, count, peak)
     write_rows(store.path / PARQUET, document)
     # The report is being built in another branch; until it is here, there is none.
     with contextlib.suppress(ModuleNotFoundError):
@@ -146,7 +149,7 @@ def write_rows(path: Path, document: Json) -> None:
     pl.DataFrame(lines, infer_schema_length=None).write_parquet(path)
 
 
-def _document(given: Comparison, board: Scoreboard, workers: int, peak_mib: float, seconds: float) -> Json:
+def _document(given: Comparison, board: Scoreboard, workers: int, peak_mib: float) -> Json:
     rows, breakdown = board.rows_json()
     summary, dataset = given.summary, given.dataset
     document: Json = {
@@ -181,18 +184,24 @@ def _document(given: Comparison, board: Scoreboard, workers: int, peak_mib: floa
         "rows": rows,
         "contests": board.contests(),
         "equivalent_coresets": board.random.as_json(),
-        "costs": _costs(given, board, peak_mib, seconds),
+        "costs": _costs(given, board, peak_mib),
         "breakdown": breakdown,
         "curves": board.curves_json(),
     }
     return {**document, "verdict": verdict(document)}
 
 
-def _costs(given: Comparison, board: Scoreboard, peak_mib: float, seconds: float) -> Json:
+def _costs(given: Comparison, board: Scoreboard, peak_mib: float) -> Json:
     train_full = board.seconds_of(FULL)
     train_summary = {regime: board.seconds_of(f"distilled/{regime}") for regime in REGIMES}
     return {
-        "seconds": {**given.seconds, "train_full": train_full, "train_summary": train_summary, "compare": seconds},
+        "seconds": {
+            **given.seconds,
+            "train_full": train_full,
+            "train_summary": train_summary,
+            "compare": board.store.spent["clock"],
+            "compare_processors": board.store.spent["processors"],
+        },
         "break_even_trainings": {
             regime: break_even(given.seconds["teacher"], given.seconds["distill"], train_full - saved)
             for regime, saved in train_summary.items()

@@ -22,7 +22,7 @@ from seqdistill.evaluation.metrics import Floats, UserScores, per_user
 from seqdistill.runs import MOST_DIFFERENCES, differences
 from seqdistill.summary import Schedule
 
-REQUEST, RESULT, ROWS, INPUTS = "request.json", "comparison.json", "rows", "inputs"
+REQUEST, RESULT, SPENT, ROWS, INPUTS = "request.json", "comparison.json", "spent.json", "rows", "inputs"
 FORMAT = "seqdistill/comparison-request"
 
 
@@ -151,6 +151,17 @@ class Store:
             temporary.replace(file)
         except OSError as error:
             raise SeqDistillError(f"cannot write {file}: {error.strerror}") from error
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """Seconds that went into the comparison so far, interruptions included: by the clock, and of processors."""
+        return {"clock": 0.0, "processors": 0.0, **(self._read(SPENT) or {})}
+
+    def spend(self, clock: float, processors: float) -> None:
+        """Add to what was spent."""
+        before = self.spent
+        spent = {"clock": before["clock"] + clock, "processors": before["processors"] + processors}
+        write_json(self.path / SPENT, spent)
 
     def curve(self, key: str) -> list[Point] | None:
         """A curve that was kept."""

@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,6 +85,8 @@ class Workers:
         self._opening = opening
         self._count = count
         self._peaks: dict[int, float] = {}
+        self._seconds: dict[int, float] = {}
+        self._before = time.process_time()
         self._lab: Lab | None = None
         self._channels: list[Connection] = []
         self._processes: list[BaseProcess] = []
@@ -103,6 +106,11 @@ class Workers:
     def peak_mib(self) -> float:
         """Peak memory of this process and of those that worked for it, summed."""
         return _peak_mib() + sum(self._peaks.values())
+
+    @property
+    def processor_seconds(self) -> float:
+        """Processor time of this process since it was given work, and of those that worked for it."""
+        return time.process_time() - self._before + sum(self._seconds.values())
 
     def run(self, choose: Callable[[], Task | None], done: Callable[[Task, Outcome], None]) -> None:
         """Do tasks until there are none.
@@ -156,12 +164,13 @@ class Workers:
 
     def _received(self, channel: Connection) -> Outcome:
         try:
-            kind, value, self._peaks[id(channel)] = cast("tuple[str, Any, float]", channel.recv())
+            kind, value, peak, seconds = cast("tuple[str, Any, float, float]", channel.recv())
         except EOFError:
             raise SeqDistillError(
                 "a process of the comparison died, perhaps for want of memory; lower compare.workers and ask again: "
                 "the rows that are done are kept (in a script, call compare under `if __name__ == '__main__':`)"
             ) from None
+        self._peaks[id(channel)], self._seconds[id(channel)] = peak, seconds
         if kind == "mend":
             raise SeqDistillError(value)
         if kind == "failed":
@@ -188,7 +197,7 @@ def _work(channel: Connection, opening: Opening) -> None:
         except Exception:  # noqa: BLE001 - the parent raises it
             answer = ("failed", traceback.format_exc())
         try:
-            channel.send((*answer, _peak_mib()))
+            channel.send((*answer, _peak_mib(), time.process_time()))
         except BrokenPipeError:
             return
 

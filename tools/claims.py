@@ -58,7 +58,8 @@ def claims(kept: dict[str, Any]) -> str:
         f"`{summary['command']}`  ",
         f"`{kept['command']}`  ",
         f"in {minutes:.0f} min, {processors:.0f} min of processor time, on {kept['machine']}; "
-        f"python {versions['python']}, torch {versions['torch']}, seqdistill {versions['seqdistill']}; seed {kept['seed']}; [{name}]({name})",
+        f"python {versions['python']}, torch {versions['torch']}, seqdistill {versions['seqdistill']}; "
+        f"seed {kept['seed']}; [{name}]({name})",
     ]
     return "\n".join([head, "", *(f"- {sentence}" for sentence in kept["verdict"]), "", *source])
 

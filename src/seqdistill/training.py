@@ -28,6 +28,7 @@ from seqdistill.views import WHOLE_IN_A_LOG, ask, draws_per_sequence, passes_per
 CPU = torch.device("cpu")
 State = dict[str, Tensor]
 OnStep = Callable[[int, Recommender], bool | None]
+Clock = Callable[[], float]
 OnEpoch = Callable[[int, Recommender, float], None]
 
 
@@ -39,7 +40,7 @@ class FittedToLog:
         model: with the parameters of the best epoch.
         best_epoch: 1-based.
         validation: mean metrics of the best epoch on the validation items.
-        seconds: wall-clock time of the training, validation included.
+        seconds: of the training, validation included.
         checkpoints: epoch -> the learner's parameters (without the embedding) after it, for `keep_epochs`.
     """
 
@@ -63,6 +64,7 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
     progress: Progress = SILENT,
     title: str = "training on the log",
     on_epoch: OnEpoch | None = None,
+    clock: Clock = time.perf_counter,
 ) -> FittedToLog:
     """Train a recommender on the training part of a log, with early stopping on the validation log-likelihood.
 
@@ -79,8 +81,9 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
         title: of the report.
         on_epoch: called with 0 before the first epoch and after each with its number, the model as it is then, and the
             seconds spent in epochs.
+        clock: that measures these, and the seconds of the whole.
     """
-    started = time.perf_counter()
+    started = clock()
     rng = np.random.default_rng(derive_seed(seed, "windows"))
     with seeded(derive_seed(seed, "log"), device), progress.task(title, config.epochs) as task:
         learner = build_learner(architecture or config, dim=dim or config.dim, length=length, dropout=config.dropout)
@@ -96,9 +99,9 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
         checkpoints: dict[int, State] = {}
         best_epoch, best, best_state = 0, dict[str, float](), dict[str, Tensor]()
         for epoch in range(1, config.epochs + 1):
-            began = time.perf_counter()
+            began = clock()
             fit_epoch(model, optimiser, dataset, length=length, batch_size=config.batch_size, rng=rng)
-            in_epochs += time.perf_counter() - began
+            in_epochs += clock() - began
             if on_epoch is not None:
                 on_epoch(epoch, model, in_epochs)
             if epoch in config.keep_epochs:
@@ -110,7 +113,7 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
             if epoch - best_epoch >= config.patience:
                 break
     model.load_state_dict(best_state)
-    return FittedToLog(model.eval(), best_epoch, best, time.perf_counter() - started, checkpoints)
+    return FittedToLog(model.eval(), best_epoch, best, clock() - started, checkpoints)
 
 
 def fit_epoch(

@@ -1,5 +1,5 @@
 """A whole comparison: what it is of, its rows, and the document and files made of them."""
-# pyright: reportMissingImports=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import contextlib
 import math

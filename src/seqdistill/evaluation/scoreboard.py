@@ -120,15 +120,22 @@ class Scoreboard:
         return rows, {**breakdown, "coverage": coverage}
 
     def contests(self) -> list[Json]:
-        """The distilled summary against its controls with as many sequences: paired differences in the headline."""
-        n = self.sizes.num_sequences
-        pairs = [
-            (f"distilled/{regime}", f"{kind}/{targets}/{regime}/{n}")
-            for regime in REGIMES
-            for kind, targets in (("random", "hard"), ("random", "soft"), ("generated", "soft"))
+        """The summary against random and generated sequences of its number, and random ones of its bytes.
+
+        Paired differences in the headline, with their intervals.
+        """
+        wanted = [
+            (source, targets, "n")
+            for source, targets in (("random", "hard"), ("random", "soft"), ("generated", "soft"))
         ]
-        known = {row.key for row in self.rows}
-        pairs = [pair for pair in pairs if pair[1] in known]
+        wanted += [(source, targets, "equal bytes") for source in ("random", "every") for targets in ("hard", "soft")]
+        pairs = [
+            (f"distilled/{regime}", row.key)
+            for regime in REGIMES
+            for one in wanted
+            for row in self.rows
+            if row.regime == regime and (row.source, row.targets, row.size) == one
+        ]
         if not pairs:
             return []
         differences = [self._mean_users(key) - self._mean_users(other) for key, other in pairs]

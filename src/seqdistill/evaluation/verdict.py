@@ -47,9 +47,11 @@ def _contests(comparison: Json, rows: dict[str, Json]) -> Iterator[str]:
         else:
             relation = "does not beat"
         targets = "the teacher's soft targets" if other["targets"] == "soft" else "hard targets"
+        number = "" if other["name"].startswith("every") else f"{other['sequences']:,} "
+        weigh = ", which weigh no more" if other["size"] == "equal bytes" else ""
         yield (
-            f"In the {row['regime']} regime the summary {relation} {other['sequences']} {other['name']} with "
-            f"{targets}: {_signed(contest['mean'])} {contest['metric'].upper()} ({_interval(contest)})."
+            f"In the {row['regime']} regime the summary {relation} {number}{other['name']} with "
+            f"{targets}{weigh}: {_signed(contest['mean'])} {contest['metric'].upper()} ({_interval(contest)})."
         )
 
 

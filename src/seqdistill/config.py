@@ -33,6 +33,9 @@ REGIMES: tuple[Regime, ...] = ("shared", "fresh")
 Targets = Literal["tied", "separate"]
 """`tied`: the input at t + 1 is the target at t (the paper). `separate`: targets have queries of their own."""
 
+MAX_LENGTH = 8192
+"""Positions of a sequence or a history: attention holds a table of every position by every other."""
+
 Option = int | float | None
 PUBLISHED: dict[str, dict[str, Option]] = {
     "sasrec": {"layers": 1, "heads": 1, "feed_forward": 64},
@@ -223,7 +226,9 @@ class DistillConfig(Section):
     """The summary and the bi-level optimisation."""
 
     num_sequences: int = Field(default=20, ge=1, description="n, synthetic sequences")
-    length: int = Field(default=50, ge=2, description="l, positions of a synthetic sequence and of every history")
+    length: int = Field(
+        default=50, ge=2, le=MAX_LENGTH, description="l, positions of a synthetic sequence and of every history"
+    )
     rank: tuple[int, int] | None = Field(
         default=None, description="Tucker ranks (user, time); none: full ranks, n and l"
     )

@@ -1,3 +1,4 @@
+# pyright: basic
 """Keep an artifact of every kind in its present format, so that later releases are tested to read it.
 
 python -m tools.stored_artifacts    writes tests/artifacts/v<format version>/<kind>, where there is none yet

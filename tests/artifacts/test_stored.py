@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 STORED = sorted(path for path in HERE.glob("v*/*") if path.is_dir())
 
 
-def expected(folder: Path) -> Any:
+def expected(folder: Path) -> dict[str, Any]:
     return json.loads((folder.parent / "expected.json").read_text())[folder.name]
 
 

@@ -6,7 +6,7 @@ itself is bounded and compared with what the manifest and the kind of artifact s
 the bytes that are used are the bytes that were hashed. No pickle anywhere. `docs/artifacts.md` has the formats.
 """
 
-from seqdistill.artifacts.documents import MAX_DOCUMENT_BYTES, Json, finite, parse_json, read_json, write_json
+from seqdistill.artifacts.documents import MAX_DOCUMENT_BYTES, Json, finite, parse_json, read_json, sealed, write_json
 from seqdistill.artifacts.folders import check_writable
 from seqdistill.artifacts.manifest import MANIFEST, Details, Manifest, Strict, validated
 from seqdistill.artifacts.plain import file_sha256
@@ -29,6 +29,7 @@ __all__ = [
     "read_artifact",
     "read_json",
     "read_manifest",
+    "sealed",
     "validated",
     "write_artifact",
     "write_json",

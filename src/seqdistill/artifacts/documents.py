@@ -1,14 +1,18 @@
 """JSON documents: written whole or not at all, and read within bounds."""
 
+import hashlib
 import json
 import math
 import os
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from seqdistill.artifacts.plain import reach_disk, read_bounded
-from seqdistill.errors import SeqDistillError
+from seqdistill.errors import SeqDistillError, one_line
 
 Json = dict[str, Any]
 
@@ -17,6 +21,12 @@ MAX_DOCUMENT_BYTES = 2 << 20
 
 MAX_DEPTH = 32
 """Brackets within brackets; ours have seven."""
+MAX_BRACKETS = 100_000
+"""Two for each tensor; each takes some hundred bytes of memory."""
+
+TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+SEAL = "sha256"
+"""The last entry of a sealed document: the digest of all others."""
 
 
 def parse_json(data: bytes, file: Path) -> Any:  # noqa: ANN401 - whatever JSON there is
@@ -31,21 +41,26 @@ def parse_json(data: bytes, file: Path) -> Any:  # noqa: ANN401 - whatever JSON 
     Raises:
         SeqDistillError: if it is no such document.
     """
+    brackets, depth = _brackets(data)
+    if depth > MAX_DEPTH:
+        raise SeqDistillError(f"{file} is nested {depth:,} deep, more than {MAX_DEPTH}; it is damaged or was altered")
+    if brackets > MAX_BRACKETS:
+        raise SeqDistillError(f"{file} has {brackets:,} brackets, more than {MAX_BRACKETS:,}; it was altered")
     try:
-        value = json.loads(
+        return json.loads(
             data.decode("utf-8"), object_pairs_hook=_unique, parse_float=_finite_float, parse_constant=_finite_float
         )
-    except RecursionError as error:
-        raise SeqDistillError(f"{file} is nested more than {MAX_DEPTH} deep; it is damaged or was altered") from error
     except ValueError as error:
-        raise SeqDistillError(f"{file} is damaged: {_one_line(error)}; restore it") from error
-    if _deeper_than(value, MAX_DEPTH):
-        raise SeqDistillError(f"{file} is nested more than {MAX_DEPTH} deep; it is damaged or was altered")
-    return value
+        raise SeqDistillError(f"{file} is damaged: {one_line(str(error))}; restore it") from error
+
+
+def digest_of(body: Json) -> str:
+    """Hexadecimal SHA-256 of JSON values, whatever the order of names and the white space of the file."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def read_json(file: Path, *, limit: int = MAX_DOCUMENT_BYTES) -> Any:  # noqa: ANN401 - whatever JSON there is
-    """The value of a JSON file, within bounds; see `parse_json`.
+    """The value of a JSON file, within bounds; see `parse_json`. A seal is compared and taken off.
 
     Raises:
         SeqDistillError: if the file cannot be read, is longer than the limit, or is damaged.
@@ -55,7 +70,19 @@ def read_json(file: Path, *, limit: int = MAX_DOCUMENT_BYTES) -> Any:  # noqa: A
     except OSError as error:
         raise SeqDistillError(f"cannot read {file}: {error.strerror}") from error
     with os.fdopen(descriptor, "rb", buffering=0) as stream:
-        return parse_json(read_bounded(stream, limit, file), file)
+        value = parse_json(read_bounded(stream, limit, file), file)
+    if isinstance(value, dict) and SEAL in value:
+        document = cast("Json", value)
+        found = document.pop(SEAL)
+        if found != _digest_or_none(document):
+            raise SeqDistillError(f"{file} does not match its own SHA-256: corrupt or altered; restore it")
+    return cast("Any", value)
+
+
+def sealed(document: Json) -> Json:
+    """A document with the digest of its entries as the last one, which `read_json` compares."""
+    plain = cast("Json", finite(document))
+    return {**plain, SEAL: digest_of(plain)}
 
 
 def write_json(path: Path, value: object) -> None:
@@ -96,25 +123,16 @@ def _finite_float(text: str) -> float:
     return value
 
 
-def _deeper_than(value: object, depth: int) -> bool:
-    level = [value]
-    for _ in range(depth + 1):
-        level = [inner for outer in level for inner in _inside(outer)]
-        if not level:
-            return False
-    return True
+def _brackets(data: bytes) -> tuple[int, int]:
+    """How many there are outside of texts, and how deep they lie: before a parser spends memory on them."""
+    outside = np.frombuffer(TEXT.sub(b"", data), dtype=np.uint8)
+    opening, closing = (np.isin(outside, np.frombuffer(pair, dtype=np.uint8)) for pair in (b"[{", b"]}"))
+    depths = np.cumsum(opening.astype(np.int32) - closing)
+    return int(opening.sum()), int(depths.max(initial=0))
 
 
-def _inside(value: object) -> list[object]:
-    """The containers in a container."""
-    if isinstance(value, dict):
-        values = list(cast("dict[str, object]", value).values())
-    elif isinstance(value, list):
-        values = cast("list[object]", value)
-    else:
-        return []
-    return [inner for inner in values if isinstance(inner, dict | list)]
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+def _digest_or_none(document: Json) -> str | None:
+    try:
+        return digest_of(document)
+    except UnicodeEncodeError:
+        return None

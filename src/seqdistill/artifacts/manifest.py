@@ -1,15 +1,13 @@
 """What a manifest says, and the limits of what it may say."""
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from seqdistill.artifacts.documents import MAX_DOCUMENT_BYTES, Json, parse_json
+from seqdistill.artifacts.documents import MAX_DOCUMENT_BYTES, Json, digest_of, parse_json
 from seqdistill.artifacts.plain import PLAIN_NAME
-from seqdistill.errors import SeqDistillError
+from seqdistill.errors import SeqDistillError, one_line
 
 MANIFEST = "manifest.json"
 DIGEST = "manifest_sha256"
@@ -22,7 +20,7 @@ MAX_EXTENT = 1 << 40
 """Of one axis of a tensor."""
 MAX_NAME = 512
 
-Dtype = Literal["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"]
+Dtype = Literal["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL"]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Extent = Annotated[int, Field(ge=0, le=MAX_EXTENT)]
 FileName = Annotated[str, Field(pattern=PLAIN_NAME)]
@@ -116,19 +114,14 @@ def validated(schema: type[M], content: object, file: Path) -> M:
         return schema.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"])[:200]
-        message = " ".join(first["msg"].removeprefix("Value error, ").split())
+        where = one_line(".".join(str(part) for part in first["loc"]))
+        message = one_line(first["msg"].removeprefix("Value error, "))
         raise SeqDistillError(f"{file} is not valid ({where + ': ' if where else ''}{message}); restore it") from error
 
 
 def seal(body: Json) -> Json:
     """The manifest with its own digest at the end."""
     return {**body, DIGEST: digest_of(body)}
-
-
-def digest_of(body: Json) -> str:
-    """Hexadecimal SHA-256 of JSON values, whatever the order of names and the white space of the file."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def parse_manifest(data: bytes, file: Path, kind: str) -> Json:

@@ -10,7 +10,7 @@ from typing import BinaryIO, Self
 
 from seqdistill.errors import SeqDistillError
 
-PLAIN_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"
+PLAIN_NAME = r"^[A-Za-z0-9_][A-Za-z0-9._ -]{0,127}$"
 """Names that artifacts may give their files: no separator, no `..`, nothing hidden, nothing a shell minds."""
 
 CHUNK_BYTES = 1 << 20

@@ -19,7 +19,8 @@ from seqdistill.errors import SeqDistillError
 if TYPE_CHECKING:
     from torch import Tensor
 
-ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8}
+ITEM_BYTES.update({"U32": 4, "U16": 2, "U8": 1, "BOOL": 1})
 TORCH_NAMES = {
     "F64": "float64",
     "F32": "float32",
@@ -29,6 +30,9 @@ TORCH_NAMES = {
     "I32": "int32",
     "I16": "int16",
     "I8": "int8",
+    "U64": "uint64",
+    "U32": "uint32",
+    "U16": "uint16",
     "U8": "uint8",
     "BOOL": "bool",
 }

@@ -54,7 +54,7 @@ class Reader:
         if kind in WHOLE:
             return self._zigzag()
         if kind == BINARY:
-            return self._take(self._varint())
+            return self.take(self.varint())
         if kind in (LIST, SET):
             return self._list(depth)
         if kind == STRUCT:
@@ -62,7 +62,7 @@ class Reader:
         if kind in (BYTE, TRUE, FALSE):
             return self._byte()
         if kind == DOUBLE:
-            return self._take(8)
+            return self.take(8)
         raise MalformedError(f"a value of kind {kind}")
 
     def _list(self, depth: int) -> list[Any]:
@@ -71,7 +71,7 @@ class Reader:
         head = self._byte()
         count, kind = head >> 4, head & 15
         if count == 15:
-            count = self._varint()
+            count = self.varint()
         if count > len(self.data) - self.at:
             raise MalformedError("a list longer than its bytes")
         return [self._value(kind, depth + 1) for _ in range(count)]
@@ -83,7 +83,8 @@ class Reader:
         self.at += 1
         return value
 
-    def _varint(self) -> int:
+    def varint(self) -> int:
+        """A whole number in groups of seven bits, the lowest first."""
         value = 0
         for place in range(MAX_VARINT_BYTES):
             byte = self._byte()
@@ -93,10 +94,11 @@ class Reader:
         raise MalformedError("a number without an end")
 
     def _zigzag(self) -> int:
-        value = self._varint()
+        value = self.varint()
         return value >> 1 ^ -(value & 1)
 
-    def _take(self, count: int) -> bytes:
+    def take(self, count: int) -> bytes:
+        """The next bytes."""
         if count > len(self.data) - self.at:
             raise MalformedError("it ends early")
         self.at += count

@@ -63,6 +63,7 @@ def write_artifact(
 
 
 def _entry(file: Path) -> Json:
+    file.chmod(0o644)  # some writers keep others from reading what they write
     reach_disk(file)
     return {"bytes": file.stat().st_size, "sha256": file_sha256(file)}
 

@@ -9,7 +9,7 @@ import typer
 
 from seqdistill.cli.console import Terminal, print_line
 from seqdistill.cli.options import AllowCode, AsJson, Device, Quiet, UnusedSeed
-from seqdistill.cli.text import count, duration
+from seqdistill.cli.text import count, duration, visible
 from seqdistill.errors import SeqDistillError
 
 MOST_COLD_NAMED = 10
@@ -90,9 +90,10 @@ def _one(
     document = {"history": history, "cold": cold, "items": [item._asdict() for item in items]}
 
     def render(console: Any) -> None:  # noqa: ANN401 - rich is not imported for the sake of a name
-        width = max((len(item.item_id) for item in items), default=0)
-        for rank, item in enumerate(items, 1):
-            print_line(console, f"{rank:>{len(str(k))}}  {item.item_id:<{width}}  {item.score:.3f}")
+        ids = [visible(item.item_id) for item in items]
+        width = max((len(item_id) for item_id in ids), default=0)
+        for rank, (item_id, item) in enumerate(zip(ids, items, strict=True), 1):
+            print_line(console, f"{rank:>{len(str(k))}}  {item_id:<{width}}  {item.score:.3f}")
 
     terminal.show(document, render)
 

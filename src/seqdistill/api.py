@@ -219,8 +219,18 @@ def evaluate(
     part: Literal["validation", "test"] = "test",
     device: str = "auto",
     notify: Notify | None = None,
+    allow_code: str | None = None,
 ) -> dict[str, Any]:
     """Rank the held-out items of a log by a trained model.
+
+    Args:
+        model: a model or its folder.
+        data: a named dataset, a log, a prepared folder, or a loaded dataset.
+        config: all settings.
+        part: which held-out item of each user to rank.
+        device: "auto", "cpu" or "cuda[:N]".
+        notify: gets lines a user should see once.
+        allow_code: the class of the user's own that a model may import; see `TrainedModel.load`.
 
     Returns:
         {"dataset", "protocol", "model": {"learner", "length", "trained_on"}, "metrics": {name: mean over users}}.
@@ -229,7 +239,7 @@ def evaluate(
         SeqDistillError: a damaged model, bad data, or a model of another catalogue.
     """
     config = config or Config()
-    trained = model if isinstance(model, TrainedModel) else TrainedModel.load(model)
+    trained = model if isinstance(model, TrainedModel) else TrainedModel.load(model, allow_code=allow_code)
     dataset = _as_dataset(data, config, notify)
     if not trained.item_ids.equals(dataset.item_ids):
         raise SeqDistillError(
@@ -262,6 +272,7 @@ def recommend(
     k: int = 10,
     exclude_seen: bool = True,
     device: str = "auto",
+    allow_code: str | None = None,
 ) -> Recommendations:
     """What a trained model recommends after a history.
 
@@ -271,11 +282,12 @@ def recommend(
         k: items recommended.
         exclude_seen: leave the items of the history out.
         device: "auto", "cpu" or "cuda[:N]".
+        allow_code: the class of the user's own that a model may import; see `TrainedModel.load`.
 
     Raises:
         SeqDistillError: a damaged model, or a history of which it knows no item.
     """
-    return recommend_one(_on_device(model, device), history, k=k, exclude_seen=exclude_seen)
+    return recommend_one(_on_device(model, device, allow_code), history, k=k, exclude_seen=exclude_seen)
 
 
 def recommend_file(
@@ -286,6 +298,7 @@ def recommend_file(
     k: int = 10,
     exclude_seen: bool = True,
     device: str = "auto",
+    allow_code: str | None = None,
 ) -> Recommended:
     """Recommendations for a file of histories.
 
@@ -296,19 +309,20 @@ def recommend_file(
         k: items recommended after each history.
         exclude_seen: leave the items of a history out.
         device: "auto", "cpu" or "cuda[:N]".
+        allow_code: the class of the user's own that a model may import; see `TrainedModel.load`.
 
     Raises:
         SeqDistillError: a damaged model, a file that holds no histories, or `out` cannot be written.
     """
     check_table_file(Path(out))
     table = read_histories(Path(histories))
-    found = recommend_table(_on_device(model, device), table, k=k, exclude_seen=exclude_seen)
+    found = recommend_table(_on_device(model, device, allow_code), table, k=k, exclude_seen=exclude_seen)
     write_table(found.table, Path(out))
     return found
 
 
-def _on_device(model: str | Path | TrainedModel, device: str) -> TrainedModel:
-    trained = model if isinstance(model, TrainedModel) else TrainedModel.load(model)
+def _on_device(model: str | Path | TrainedModel, device: str, allow_code: str | None) -> TrainedModel:
+    trained = model if isinstance(model, TrainedModel) else TrainedModel.load(model, allow_code=allow_code)
     trained.recommender.to(resolve_device(device))
     return trained
 
@@ -439,7 +453,7 @@ def _as_dataset(
     data: str | Path | Dataset, config: Config, notify: Notify | None, progress: Progress = SILENT
 ) -> Dataset:
     if not isinstance(data, Dataset):
-        data = load_dataset(data, config=config.data, notify=notify, progress=progress)
+        data = load_dataset(data, config=config.data, notify=notify, progress=progress, verify=True)
     for part in ("validation", "test"):
         if len(data.held_out_users(part)) > 0:
             continue

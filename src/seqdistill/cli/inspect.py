@@ -9,7 +9,7 @@ from rich.console import Console
 from seqdistill.cli.console import Terminal, print_line
 from seqdistill.cli.options import AsJson, Quiet, UnusedDevice, UnusedSeed
 from seqdistill.cli.table import simple_table
-from seqdistill.cli.text import count, fraction, size
+from seqdistill.cli.text import count, fraction, size, visible
 
 ROLES = ("inputs", "targets")
 
@@ -49,7 +49,7 @@ def inspect(
 
 def _print(console: Console, document: dict[str, Any]) -> None:
     dataset: dict[str, Any] | None = document["dataset"]
-    of = f" of {dataset['name']}" if dataset else ""
+    of = f" of {visible(dataset['name'])}" if dataset else ""
     shape = f"{count(document['num_sequences'], 'sequence')} of {document['length']} positions"
     print_line(
         console,
@@ -107,4 +107,4 @@ def _print_positions(console: Console, document: dict[str, Any]) -> None:
 
 
 def _items(items: list[dict[str, Any]]) -> str:
-    return "  ".join(f"{item['item']} {fraction(item['mass'], 2)}" for item in items)
+    return "  ".join(f"{visible(item['item'])} {fraction(item['mass'], 2)}" for item in items)

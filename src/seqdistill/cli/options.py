@@ -46,6 +46,15 @@ Assignments = Annotated[
     ),
 ]
 
+AllowCode = Annotated[
+    str | None,
+    typer.Option(
+        "--allow-code",
+        metavar="CLASS",
+        help="package.module:Class that the model may import, if its architecture is a class of your own.",
+    ),
+]
+
 Data = Annotated[
     str,
     typer.Argument(metavar="DATA", help="A named dataset (see `seqdistill datasets`), a log or a prepared folder."),

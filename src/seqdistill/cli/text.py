@@ -1,5 +1,8 @@
-"""Numbers as people read them."""
+"""Numbers as people read them, and texts as they may be printed."""
 
+import re
+
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _SIZES = ("kB", "MB", "GB", "TB")
 
 
@@ -38,3 +41,8 @@ def fraction(value: float, digits: int = 4) -> str:
 def count(number: int, noun: str) -> str:
     """`1 seed`, `1,349 items`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def visible(text: str) -> str:
+    """A text from a file, such as an id, without anything that a terminal would obey instead of showing it."""
+    return CONTROLS.sub("\ufffd", text)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqdistill.disk import writing
 from seqdistill.errors import SeqDistillError
 
 if TYPE_CHECKING:
@@ -46,28 +47,25 @@ def write_artifact(
         SeqDistillError: if `path` exists and holds something else, or cannot be written.
     """
     check_writable(path, kind)
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    except OSError as error:
-        raise SeqDistillError(f"cannot write {path}: {error.strerror}") from error
     try:
-        for name, group in tensors.items():
-            _write_tensors(group, temporary / f"{name}.safetensors")
-        for name, write in (extra_files or {}).items():
-            write(temporary / name)
-        files = {f.name: {"bytes": f.stat().st_size, "sha256": file_sha256(f)} for f in sorted(temporary.iterdir())}
-        body = {"format": f"seqdistill/{kind}", "format_version": version, **manifest, "files": files}
-        write_json(temporary / MANIFEST, {**body, "manifest_sha256": _digest(body)})
-        for file in temporary.iterdir():
-            _reach_disk(file)
-        temporary.chmod(0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.rename(path)
-        _reach_disk(path.parent)
-    except OSError as error:
-        raise SeqDistillError(f"cannot write {path}: {error.strerror or error}") from error
+        with writing(path):
+            for name, group in tensors.items():
+                _write_tensors(group, temporary / f"{name}.safetensors")
+            for name, write in (extra_files or {}).items():
+                write(temporary / name)
+            files = {f.name: {"bytes": f.stat().st_size, "sha256": file_sha256(f)} for f in sorted(temporary.iterdir())}
+            body = {"format": f"seqdistill/{kind}", "format_version": version, **manifest, "files": files}
+            write_json(temporary / MANIFEST, {**body, "manifest_sha256": _digest(body)})
+            for file in temporary.iterdir():
+                _reach_disk(file)
+            temporary.chmod(0o755)
+            if path.exists():
+                shutil.rmtree(path)
+            temporary.rename(path)
+            _reach_disk(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -276,7 +276,7 @@ class Bars:
         self.notes: list[str] = []
 
     @contextmanager
-    def task(self, title: str, total: int) -> Generator["Bars"]:
+    def task(self, title: str, total: int, *, done: int = 0) -> Generator["Bars"]:
         self.titles.append(f"{title}/{total}")
         yield self
 

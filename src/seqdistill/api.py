@@ -15,6 +15,7 @@ from seqdistill.data.dataset import HeldOut
 from seqdistill.data.prepared import is_prepared
 from seqdistill.data.tables import holds_tables
 from seqdistill.errors import SeqDistillError
+from seqdistill.estimating import Estimate, estimate_run
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.interruption import Interruption
@@ -134,7 +135,11 @@ def _distill(stages: Stages, request: dict[str, Any], *, paper: bool) -> Run:
         "dataset": dataset.name,
         "protocol": protocol(dataset, config, "test"),
         "rows": table.rows,
-        "seconds": {"teacher": teacher.seconds, "distill": distilled.seconds},
+        "seconds": {
+            "teacher": teacher.seconds,
+            "distill": distilled.seconds,
+            "checkpoints": 0.0 if run is None else run.checkpoints.seconds,
+        },
         "distillation": {
             "best_step": distilled.best_step,
             "validation": distilled.validation,
@@ -157,6 +162,36 @@ def _details(request: dict[str, Any]) -> dict[str, Any]:
 
 def _ignore(_line: str) -> None:
     pass
+
+
+def estimate(
+    data: str | Path | Dataset,
+    *,
+    config: Config | None = None,
+    paper: bool = False,
+    device: str = "auto",
+    progress: Progress = SILENT,
+    notify: Notify | None = None,
+) -> Estimate:
+    """Tell what `distill` would take, from a few steps of everything on the real log; nothing is written.
+
+    Args:
+        data: as for `distill`.
+        config: as for `distill`.
+        paper: as for `distill`.
+        device: as for `distill`.
+        progress: where to report.
+        notify: gets lines a user should see once.
+
+    Raises:
+        SeqDistillError: bad data or settings.
+    """
+    config = config or Config()
+    target = resolve_device(device)
+    dataset = _distillable(data, config, notify, progress)
+    _tell(dataset, notify)
+    papers = paper_settings(config.distill) if paper else None
+    return estimate_run(dataset, config, papers, device=target, progress=progress)
 
 
 def paper_settings(config: DistillConfig) -> DistillConfig:
@@ -479,4 +514,15 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-__all__ = ["Run", "distill", "evaluate", "load_dataset", "prepare", "recommend", "recommend_file", "train"]
+__all__ = [
+    "Estimate",
+    "Run",
+    "distill",
+    "estimate",
+    "evaluate",
+    "load_dataset",
+    "prepare",
+    "recommend",
+    "recommend_file",
+    "train",
+]

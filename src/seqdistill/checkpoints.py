@@ -66,13 +66,16 @@ class Checkpoints:
         folder: made with the first one.
         every: seconds from one to the next; None for `LEAST_SECONDS`, or more where writing is slow.
         clock: gives seconds.
+
+    Attributes:
+        last: the newest one.
+        seconds: that writing has taken.
     """
 
     def __init__(self, folder: Path, every: float | None, clock: Clock = time.monotonic) -> None:
         self.folder = folder
         self.last: Checkpoint | None = None
-        self.written = 0
-        self.seconds_writing = 0.0
+        self.seconds = 0.0
         self._best: tuple[int, Rank] = 0, NO_RESULT
         self._every = every
         self._clock = clock
@@ -111,8 +114,7 @@ class Checkpoints:
         self._prune()
         self._ended = self._clock()
         self._cost = self._ended - began
-        self.written += 1
-        self.seconds_writing += self._cost
+        self.seconds += self._cost
 
     def read_newest(self, notify: Notify) -> Checkpoint | None:
         """The newest one that is whole; None if there is none at all.

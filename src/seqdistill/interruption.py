@@ -39,6 +39,7 @@ class Interruption:
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
+        self.requested = None
         before = {number: signal.signal(number, self._receive) for number in SIGNALS}
         try:
             yield self

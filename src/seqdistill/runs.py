@@ -1,8 +1,8 @@
 """A run directory: what was asked for, what happened at each step, how far it is, and what came out.
 
 `config.json` is written first and `result.json` last, so a run with a result is finished, and one without is not. In
-between, `checkpoints/` holds what it takes to go on (see `checkpoints`). `metrics.jsonl` has a line for each outer step.
-One process at a time works in it (see `locks`).
+between, `checkpoints/` holds what it takes to go on (see `checkpoints`). `metrics.jsonl` has a line for every outer
+step. One process at a time works in it (see `locks`).
 """
 
 import hashlib
@@ -114,7 +114,8 @@ class RunDirectory:
         number = self._interruption.requested
         if now or number is not None or self.checkpoints.due:
             self._stages[stage] = state()
-            self.checkpoints.write(self._stages, {"metrics": self._metrics.reach_disk()})
+            extra = {"metrics": self._metrics.reach_disk(), "seconds": self.checkpoints.seconds}
+            self.checkpoints.write(self._stages, extra)
         if number is not None:
             where = self.checkpoints.last.where if self.checkpoints.last else stage
             raise Interrupted(
@@ -154,6 +155,7 @@ class RunDirectory:
             self._metrics.cut({}, notify)
             return
         self._stages = dict(newest.stages)
+        self.checkpoints.seconds = float(newest.extra.get("seconds", 0.0))
         self._metrics.cut(newest.extra.get("metrics", {}), notify)
         notify(f"{self.path} goes on from {newest.where}")
 

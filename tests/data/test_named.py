@@ -277,7 +277,7 @@ class Bars:
 
     @contextmanager
     def task(self, title: str, total: int, *, done: int = 0) -> Generator["Bars"]:
-        self.titles.append(f"{title}/{total}")
+        self.titles.append(f"{title}/{total - done}")
         yield self
 
     def advance(self, note: str = "") -> None:

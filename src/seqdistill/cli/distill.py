@@ -1,15 +1,15 @@
 """The verb `distill`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
 from seqdistill.cli.console import Terminal, print_line
 from seqdistill.cli.options import AsJson, Assignments, ConfigFile, Data, Device, Quiet, Seed
-from seqdistill.cli.table import print_result
-from seqdistill.cli.text import duration
+from seqdistill.cli.table import print_result, simple_table
+from seqdistill.cli.text import duration, size
 from seqdistill.interruption import INTERRUPTION
 
 Out = Annotated[
@@ -95,6 +95,12 @@ def distill(
 
     from seqdistill import api
 
+    if dry_run:
+        found = api.estimate(
+            data, config=config, paper=paper, device=device, progress=terminal.progress, notify=terminal.notify
+        )
+        terminal.show(found.as_json(), lambda console: print_estimate(console, found.as_json()))
+        return
     run = api.distill(
         data,
         out=out,
@@ -118,3 +124,18 @@ def distill(
         print_line(console, f"next: seqdistill train {out / 'summary'} --out MODEL")
 
     terminal.show(run.result, render)
+
+
+def print_estimate(console: Console, estimate: dict[str, Any]) -> None:
+    """What a run would take, by part."""
+    table = simple_table("part", "expected", "at most")
+    costs: list[dict[str, Any]] = estimate["costs"]
+    whole: dict[str, Any] = {"part": "in all", "seconds": estimate["seconds"], "at_most": estimate["at_most"]}
+    for cost in (*costs, whole):
+        table.add_row(cost["part"], duration(cost["seconds"]), duration(cost["at_most"]))
+    console.print(table)
+    held, free = estimate["memory_bytes"], estimate["free_bytes"]
+    print_line(console, f"memory: {size(held)}, of {size(free)} that this process could get")
+    print_line(console, f"expected if trainings on the log stop after {estimate['epochs']} epochs; nothing was written")
+    if held > free:
+        print_line(console, "that is too much: lower teacher.batch_size, distill.outer_batch_size or --memory")

@@ -131,7 +131,7 @@ def distill_summary(
     if kept is not None and kept.finished:
         with fitting():
             return _restored(kept, dataset, teacher, config)
-    run = _Distillation(dataset, teacher, config, architectures, seed, keeper)
+    run = Distillation(dataset, teacher, config, architectures, seed, keeper)
     if kept is None:
         run.begin()
     else:
@@ -149,8 +149,8 @@ def distill_summary(
     return distilled
 
 
-class _Distillation:
-    """State of one run of the outer loop."""
+class Distillation:
+    """One run of the outer loop under way; see `distill_summary` for the arguments."""
 
     def __init__(
         self,
@@ -286,12 +286,17 @@ class _Distillation:
 
     def hypergradient(self, inner: InnerLoop) -> tuple[int, OuterLoss, tuple[Tensor, ...]]:
         """Age of the learner, outer loss, and its gradient with respect to each factor, for one outer step."""
-        summary: Inputs = self.factors.query_pairs(self.config.targets)
-        if self.config.inner_regime == "shared":
-            summary = tuple(soft_embeddings(queries, self.item_factor, self.item_factor) for queries in summary)
+        summary = self.inner_inputs()
         inputs: Inputs = tuple(part.detach() for part in summary)
         age, outer, bars = inner.hypergradient(inputs, next(self.batches), self.rng)
         return age, outer, torch.autograd.grad(summary, self.factors, bars)
+
+    def inner_inputs(self) -> Inputs:
+        """The summary as the inner objective reads it, with the graph back to the factors."""
+        summary: Inputs = self.factors.query_pairs(self.config.targets)
+        if self.config.inner_regime == "shared":
+            summary = tuple(soft_embeddings(queries, self.item_factor, self.item_factor) for queries in summary)
+        return summary
 
     def validate(self, summary: Summary) -> dict[str, float]:
         """Validation metrics of new learners trained on a summary, averaged."""
@@ -329,7 +334,7 @@ class _Distillation:
         self.skips += 1
         if self.skips > config.max_skips:
             raise SeqDistillError(
-                f"{told}{self.skips - 1} steps were skipped before it, which is all that distill.max_skips allows; {remedy}"
+                f"{told}{self.skips - 1} such steps were skipped, which is all that distill.max_skips allows; {remedy}"
             )
 
     def _seconds(self) -> float:

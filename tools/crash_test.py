@@ -2,9 +2,9 @@
 
     python -m tools.crash_test --kills 50 --terms 20 --out results/reliability/crashes.json
 
-A small log is distilled once in peace. Then it is distilled again and again, each process being ended at a random moment
-by SIGKILL or SIGTERM and followed by one with `--resume`, until as many have been ended as asked for and the last run
-is through. Every file of every summary and teacher must have the bytes of the first one's.
+A small log is distilled once in peace. Then it is distilled again and again, each process being ended at a random
+moment by SIGKILL or SIGTERM and followed by one with `--resume`, until as many have been ended as asked for and the
+last run is through. Every file of every summary and teacher must have the bytes of the first one's.
 
 Each process is a fork of this one, which has imported torch and done nothing else with it: a new interpreter would
 spend most of its life importing, and most kills would hit imports.

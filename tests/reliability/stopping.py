@@ -4,7 +4,8 @@ import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+import pytest
 
 from seqdistill.api import Run, distill
 from seqdistill.config import Config
@@ -41,21 +42,29 @@ class _Counter:
             self._stopper.interruption.requested = signal.SIGTERM
 
 
-def stopped_at(stop: Stop, dataset: Dataset, config: Config, out: Path, **options: Any) -> tuple[str, Stopper]:
+def stopped_at(
+    stop: Stop, dataset: Dataset, config: Config, out: Path, *, resume: bool = False, paper: bool = False
+) -> tuple[str, Stopper]:
     """Distil until then; what the interruption said, and the stopper."""
     stopper = Stopper(stop)
-    try:
-        distill(dataset, out=out, config=config, progress=stopper, interruption=stopper.interruption, **options)
-    except Interrupted as interrupted:
-        assert interrupted.status == 143
-        return str(interrupted), stopper
-    raise AssertionError(f"never came to {stop}")
+    with pytest.raises(Interrupted) as interrupted:
+        distill(
+            dataset,
+            out=out,
+            config=config,
+            resume=resume,
+            paper=paper,
+            progress=stopper,
+            interruption=stopper.interruption,
+        )
+    assert interrupted.value.status == 143
+    return str(interrupted.value), stopper
 
 
-def resumed(dataset: Dataset, config: Config, out: Path, **options: Any) -> tuple[Run, list[str]]:
+def resumed(dataset: Dataset, config: Config, out: Path, *, paper: bool = False) -> tuple[Run, list[str]]:
     """Go on to the end; the run, and what it told."""
     told: list[str] = []
-    return distill(dataset, out=out, config=config, resume=True, notify=told.append, **options), told
+    return distill(dataset, out=out, config=config, resume=True, paper=paper, notify=told.append), told
 
 
 def bytes_of(run: Path) -> dict[str, bytes]:

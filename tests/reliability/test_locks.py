@@ -31,9 +31,9 @@ def test_a_run_another_process_works_on_is_refused_by_its_number_until_that_is_g
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         before = {path: path.stat().st_mtime_ns for path in half.rglob("*")}
-        for how in ({"resume": True}, {"overwrite": True}, {}):
+        for resume, overwrite in ((True, False), (False, True), (False, False)):
             with pytest.raises(SeqDistillError, match=f"{half} is in use by process {process.pid};"):
-                distill(planted[0], out=half, config=quick, **how)
+                distill(planted[0], out=half, config=quick, resume=resume, overwrite=overwrite)
         assert {path: path.stat().st_mtime_ns for path in half.rglob("*")} == before
         process.kill()
     resumed(planted[0], quick, half)

@@ -18,6 +18,7 @@ from seqdistill.config import Config, load_config
 from seqdistill.data import Dataset
 from seqdistill.errors import SeqDistillError
 from seqdistill.interruption import Interrupted, Interruption
+from seqdistill.summary import Summary
 
 Planted = tuple[Dataset, np.ndarray]
 
@@ -132,13 +133,7 @@ def test_settings_that_only_help_a_run_through_may_change(
 ) -> None:
     helped = with_settings(quick, "distill.on_nonfinite=skip", "distill.memory=1MB", "run.checkpoint_seconds=100")
     run, _ = resumed(planted[0], helped, half)
-    assert torch.equal(run.summary.factors.core, torch_core(uninterrupted))
-
-
-def torch_core(run: Path) -> torch.Tensor:
-    from seqdistill.summary import Summary
-
-    return Summary.load(run / "summary").factors.core
+    assert torch.equal(run.summary.factors.core, Summary.load(uninterrupted / "summary").factors.core)
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(

@@ -51,7 +51,7 @@ def test_skips_are_counted_and_bounded(planted: Planted, quick: Config, tmp_path
 def test_a_teacher_whose_loss_is_not_finite_stops_before_it_steps(
     planted: Planted, quick: Config, tmp_path: Path
 ) -> None:
-    config = with_settings(quick, "teacher.learning_rate=1e30")
+    config = with_settings(quick, "teacher.learning_rate=1e30", "run.checkpoint_seconds=0")
     with pytest.raises(SeqDistillError) as told:
         distill(planted[0], out=tmp_path / "run", config=config)
     for part in ("the loss of epoch 1, batch 2 is nan", "seed", "checkpoints", "teacher.learning_rate"):
@@ -67,12 +67,12 @@ def test_too_little_memory_names_what_to_lower_and_what_would_fit(quick: Config)
     fitting = int(message.split("about ")[1].split(maxsplit=1)[0])
     assert 100 < fitting < 100_000_000
     with (
-        pytest.raises(SeqDistillError, match="distill.num_sequences"),
+        pytest.raises(SeqDistillError, match=r"distill\.num_sequences"),
         explained("distill", with_settings(quick, "distill.num_sequences=5000000"), 1_000, CPU),
     ):
         raise MemoryError
     with pytest.raises(RuntimeError, match="shapes"), explained("distill", quick, 1_000, CPU):
-        torch.ones(2, 3) @ torch.ones(2, 3)
+        torch.mm(torch.ones(2, 3), torch.ones(2, 3))
 
 
 def test_demands_grow_with_what_they_name(quick: Config) -> None:
@@ -137,7 +137,7 @@ def test_an_estimate_counts_what_the_settings_repeat_and_writes_nothing(
     assert 0 < found.seconds <= found.at_most
     assert found.seconds == sum(cost.seconds for cost in found.costs)
     assert 50 << 20 < found.memory_bytes < found.free_bytes
-    longer = estimate(planted[0], config=with_settings(quick, "distill.steps=6000", "teacher.epochs=8000"))
-    assert next(c for c in longer.costs if c.part == "distilling").seconds > 50 * parts["distilling"].seconds
+    longer = estimate(planted[0], config=with_settings(quick, "distill.steps=4000", "teacher.epochs=8000"))
+    assert next(c for c in longer.costs if c.part == "distilling").seconds > 20 * parts["distilling"].seconds
     assert longer.costs[0].at_most > 100 * longer.costs[0].seconds
     assert list(tmp_path.iterdir()) == []

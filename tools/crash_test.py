@@ -141,7 +141,7 @@ def crash(subject: Subject, kills: int, terms: int, rng: random.Random) -> Outco
     outcome = Outcome()
     peaceful = subject.folder / "peaceful"
     pid, checkpoints = subject.start(peaceful), 0
-    while (status := _wait(pid, TICK)) is None:
+    while (status := wait(pid, TICK)) is None:
         checkpoints = max(checkpoints, _newest(peaceful)[0])
     if status != 0:
         raise SystemExit(f"the uninterrupted run failed: {subject.said()}")
@@ -154,13 +154,13 @@ def crash(subject: Subject, kills: int, terms: int, rng: random.Random) -> Outco
         pid = subject.start(run)
         if orders:
             status = _advance(pid, run, rng.randint(0, most))
-            status = _wait(pid, rng.uniform(0.0, MOMENT)) if status is None else status
+            status = wait(pid, rng.uniform(0.0, MOMENT)) if status is None else status
         else:
-            status = _wait(pid, PATIENCE)
+            status = wait(pid, PATIENCE)
         if status is None and orders:
             number = orders.pop()
             os.kill(pid, number)
-            status = _wait(pid, PATIENCE)
+            status = wait(pid, PATIENCE)
             wanted = -signal.SIGKILL if number == signal.SIGKILL else 128 + signal.SIGTERM
             if status == wanted:
                 if number == signal.SIGTERM:
@@ -176,7 +176,7 @@ def crash(subject: Subject, kills: int, terms: int, rng: random.Random) -> Outco
             outcome.failures.append(f"status {status}: {subject.said()}")
             break
         outcome.runs += 1
-        outcome.differing += _differences(peaceful, run)
+        outcome.differing += differences(peaceful, run)
         shutil.rmtree(run)
     return outcome
 
@@ -237,7 +237,7 @@ def main(arguments: list[str] | None = None) -> None:
     raise SystemExit(1 if outcome.differing or outcome.failures or outcome.left_behind else 0)
 
 
-def _wait(pid: int, seconds: float) -> int | None:
+def wait(pid: int, seconds: float) -> int | None:
     """Exit status of a process, negative for a signal; None if it is still there after so many seconds."""
     deadline = time.monotonic() + seconds
     while True:
@@ -261,7 +261,7 @@ def _advance(pid: int, run: Path, checkpoints: int) -> int | None:
     goal = _newest(run)[0] + checkpoints
     deadline = time.monotonic() + PATIENCE
     while _newest(run)[0] < goal and time.monotonic() < deadline:
-        if (status := _wait(pid, TICK)) is not None:
+        if (status := wait(pid, TICK)) is not None:
             return status
     return None
 
@@ -277,7 +277,8 @@ def _newest(run: Path) -> tuple[int, str]:
     return 0, "before the first checkpoint"
 
 
-def _differences(one: Path, other: Path) -> list[str]:
+def differences(one: Path, other: Path) -> list[str]:
+    """Files of two runs that should be alike and are not."""
     files = {path.relative_to(root) for root in (one, other) for part in COMPARED for path in (root / part).rglob("*")}
     names = sorted(str(file) for file in files if _content(one / file) != _content(other / file))
     lines = [len((root / "metrics.jsonl").read_text(encoding="utf-8").splitlines()) for root in (one, other)]

@@ -14,11 +14,11 @@ from seqdistill.data import Dataset, load_dataset, prepare
 from seqdistill.data.dataset import HeldOut
 from seqdistill.data.prepared import is_prepared
 from seqdistill.data.tables import holds_tables
-from seqdistill.distillation.loop import Distilled, OuterStep, distill_summary
 from seqdistill.errors import SeqDistillError
+from seqdistill.estimating import Estimate, estimate_run
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
-from seqdistill.evaluation.short import short_evaluation
+from seqdistill.interruption import Interruption
 from seqdistill.learners import check_architecture
 from seqdistill.learners.check import check_distillable
 from seqdistill.models import TrainedModel
@@ -34,8 +34,9 @@ from seqdistill.recommending import (
 )
 from seqdistill.runs import RunDirectory
 from seqdistill.seeding import derive_seed
+from seqdistill.stages import Stages, environment
 from seqdistill.summary import Summary
-from seqdistill.training import FittedToLog, fit_to_log, fit_to_sequences
+from seqdistill.training import fit_to_log, fit_to_sequences
 
 Notify = Callable[[str], None]
 
@@ -61,77 +62,89 @@ def distill(
     out: str | Path | None = None,
     config: Config | None = None,
     paper: bool = False,
+    resume: bool = False,
     overwrite: bool = False,
     device: str = "auto",
     progress: Progress = SILENT,
     notify: Notify | None = None,
+    interruption: Interruption | None = None,
 ) -> Run:
     """Train a teacher on a log, distil the log, and evaluate what was distilled against its controls.
 
     Args:
         data: a named dataset, a log, a prepared folder, or a loaded dataset.
-        out: run directory: `config.json`, `metrics.jsonl`, `teacher/`, `summary/` and `result.json` are left there.
+        out: run directory: `config.json`, `metrics.jsonl`, `teacher/`, `summary/` and `result.json` are left there and,
+            until it is finished, `checkpoints/`.
         config: all settings.
         paper: distil a second time as the paper does (targets tied, random start, last position and one cut, a new
             learner every outer step) and add that row.
-        overwrite: replace a run of other settings in `out`.
+        resume: go on with the unfinished run of these settings in `out`; what comes out is what would have come out of
+            it uninterrupted, bit for bit on a CPU.
+        overwrite: replace whatever run `out` holds.
         device: "auto", "cpu" or "cuda[:N]".
         progress: where to report.
         notify: gets lines a user should see once, such as a licence note.
+        interruption: says when to stop; the run is then kept where it is.
 
     Raises:
-        SeqDistillError: bad data or settings, an occupied `out`, or an optimisation that diverged.
+        SeqDistillError: bad data or settings, an occupied `out`, an optimisation that diverged, or too little memory or
+            disk.
+        Interrupted: once the run is kept, if `interruption` asks for it.
     """
     config = config or Config()
     target = resolve_device(device)
+    dataset = _distillable(data, config, notify, progress)
+    request = _request(dataset, config, paper=paper)
+    tell = notify or _ignore
+    if out is None:
+        _tell(dataset, notify)
+        return _distill(Stages(dataset, config, target, progress, _details(request), None), request, paper=paper)
+    run = RunDirectory(Path(out), config.run, interruption)
+    if not overwrite and (result := run.finished_result(request)) is not None:
+        return Run(Summary.load(run.path / "summary"), result, reused=True)
+    with run.opened(request, environment(target), resume=resume, overwrite=overwrite, notify=tell):
+        _tell(dataset, notify)
+        return _distill(Stages(dataset, config, target, progress, _details(request), run), request, paper=paper)
+
+
+def _distillable(data: str | Path | Dataset, config: Config, notify: Notify | None, progress: Progress) -> Dataset:
+    """The log, once it is clear that the settings work."""
     for architecture in (config.train, config.teacher):
         check_architecture(architecture, dim=config.teacher.dim, length=config.distill.length)
     for architecture in config.distilling():
         check_distillable(architecture, dim=config.teacher.dim, length=config.distill.length)
-    dataset = _as_dataset(data, config, notify, progress)
-    request = _request(dataset, config, paper=paper)
-    run = RunDirectory(Path(out)) if out is not None else None
-    if run is not None:
-        if not overwrite and (result := run.finished_result(request)) is not None:
-            return Run(Summary.load(run.path / "summary"), result, reused=True)
-        run.begin(request)
-    _tell(dataset, notify)
+    return _as_dataset(data, config, notify, progress)
 
-    length = config.distill.length
-    teacher = fit_to_log(
-        dataset,
-        config.teacher,
-        length=length,
-        seed=derive_seed(config.seed, "teacher"),
-        device=target,
-        progress=progress,
-        title="teacher",
-    )
-    details = {"dataset": request["dataset"], "config": request["config"]}
-    if run is not None:
-        TrainedModel.from_log(teacher, config.teacher, length, dataset.item_ids, details).save(run.path / "teacher")
 
-    distilled = _distill(dataset, teacher, config, config.distill, progress, "distilling", run)
-    papers = None
-    if paper:
-        papers = _distill(
-            dataset, teacher, config, paper_settings(config.distill), progress, "distilling as the paper", run
-        )
-    table = short_evaluation(dataset, config, distilled, papers, device=target, progress=progress)
+def _distill(stages: Stages, request: dict[str, Any], *, paper: bool) -> Run:
+    """All stages, or those that are left of them."""
+    dataset, config, run = stages.dataset, stages.config, stages.run
+    teacher = stages.teacher()
+    distilled = stages.summary(teacher, config.distill, "distilling")
+    papers = stages.summary(teacher, paper_settings(config.distill), "distilling as the paper") if paper else None
+    table = stages.table(distilled, papers)
     summary = Summary(
         distilled.summary.factors,
         distilled.summary.item_factor,
         distilled.summary.item_ids,
         distilled.summary.targets,
         table.schedules,
-        {**details, "best_step": distilled.best_step},
+        {**stages.details, "best_step": distilled.best_step},
     )
     result = {
         "dataset": dataset.name,
         "protocol": protocol(dataset, config, "test"),
         "rows": table.rows,
-        "seconds": {"teacher": teacher.seconds, "distill": distilled.seconds},
-        "distillation": {"best_step": distilled.best_step, "validation": distilled.validation},
+        "seconds": {
+            "teacher": teacher.seconds,
+            "distill": distilled.seconds,
+            "checkpoints": 0.0 if run is None else run.checkpoints.seconds,
+        },
+        "distillation": {
+            "best_step": distilled.best_step,
+            "validation": distilled.validation,
+            "skipped_steps": distilled.skips,
+        },
         "teacher": {"best_epoch": teacher.best_epoch, "validation": teacher.validation},
         "versions": {"seqdistill": __version__, "torch": torch.__version__},
         "config": request["config"],
@@ -140,6 +153,45 @@ def distill(
         summary.save(run.path / "summary")
         run.finish(result)
     return Run(summary, result)
+
+
+def _details(request: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest says of its making."""
+    return {"dataset": request["dataset"], "config": request["config"]}
+
+
+def _ignore(_line: str) -> None:
+    pass
+
+
+def estimate(
+    data: str | Path | Dataset,
+    *,
+    config: Config | None = None,
+    paper: bool = False,
+    device: str = "auto",
+    progress: Progress = SILENT,
+    notify: Notify | None = None,
+) -> Estimate:
+    """Tell what `distill` would take, from a few steps of everything on the real log; nothing is written.
+
+    Args:
+        data: as for `distill`.
+        config: as for `distill`.
+        paper: as for `distill`.
+        device: as for `distill`.
+        progress: where to report.
+        notify: gets lines a user should see once.
+
+    Raises:
+        SeqDistillError: bad data or settings.
+    """
+    config = config or Config()
+    target = resolve_device(device)
+    dataset = _distillable(data, config, notify, progress)
+    _tell(dataset, notify)
+    papers = paper_settings(config.distill) if paper else None
+    return estimate_run(dataset, config, papers, device=target, progress=progress)
 
 
 def paper_settings(config: DistillConfig) -> DistillConfig:
@@ -362,31 +414,6 @@ def protocol(dataset: Dataset, config: Config, part: HeldOut) -> dict[str, Any]:
     }
 
 
-def _distill(
-    dataset: Dataset,
-    teacher: FittedToLog,
-    config: Config,
-    settings: DistillConfig,
-    progress: Progress,
-    title: str,
-    run: RunDirectory | None,
-) -> Distilled:
-    def record(step: OuterStep) -> None:
-        if run is not None:
-            run.log({"phase": title, **step._asdict()})
-
-    return distill_summary(
-        dataset,
-        teacher,
-        settings,
-        config.distilling(),
-        seed=derive_seed(config.seed, title),
-        progress=progress,
-        title=title,
-        record=record,
-    )
-
-
 def _may_be_summary(folder: Path) -> bool:
     """Whether to look for a summary in a folder: not in a prepared dataset, nor in a log that is a folder."""
     if not folder.is_dir() or is_prepared(folder):
@@ -487,7 +514,7 @@ def _request(dataset: Dataset, config: Config, *, paper: bool) -> dict[str, Any]
         "seqdistill": __version__,
         "dataset": _describe(dataset),
         "paper": paper,
-        "config": config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json", exclude={"run"}),
     }
 
 
@@ -501,4 +528,15 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-__all__ = ["Run", "distill", "evaluate", "load_dataset", "prepare", "recommend", "recommend_file", "train"]
+__all__ = [
+    "Estimate",
+    "Run",
+    "distill",
+    "estimate",
+    "evaluate",
+    "load_dataset",
+    "prepare",
+    "recommend",
+    "recommend_file",
+    "train",
+]

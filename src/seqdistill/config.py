@@ -307,6 +307,10 @@ class DistillConfig(Section):
         default="auto",
         description="generate code for the inner step, which takes a minute; auto: where it pays and is possible",
     )
+    on_nonfinite: Literal["stop", "skip"] = Field(
+        default="stop", description="at an outer step whose loss or hypergradient is not finite: stop, or leave it out"
+    )
+    max_skips: int = Field(default=10, ge=0, description="outer steps that on_nonfinite = skip may leave out in all")
     validate_every: int = Field(default=50, ge=1, description="outer steps between validations of the summary")
     validation_learners: int = Field(default=2, ge=1, description="learners averaged by one validation")
 
@@ -384,6 +388,14 @@ class EvaluateConfig(Section):
     )
 
 
+class RunConfig(Section):
+    """Keeping a run, which has no part in what comes out."""
+
+    checkpoint_seconds: float | None = Field(
+        default=None, ge=0, description="from one checkpoint to the next; none: 10, or more where writing takes long"
+    )
+
+
 class Config(Section):
     """Every setting of a run."""
 
@@ -393,6 +405,7 @@ class Config(Section):
     distill: DistillConfig = DistillConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    run: RunConfig = RunConfig()
 
     def distilling(self) -> tuple[LearnerConfig, ...]:
         """Architectures of the inner loop: those named, with the options of `train` where it is the same one."""

@@ -10,6 +10,7 @@ from seqdistill.artifacts.folders import check_writable, new_folder, put_in_plac
 from seqdistill.artifacts.manifest import MANIFEST, check_size, seal
 from seqdistill.artifacts.plain import file_sha256, reach_disk
 from seqdistill.artifacts.tensors import declared, write_tensors
+from seqdistill.disk import writing
 from seqdistill.errors import SeqDistillError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def write_artifact(
     """
     path = path.resolve() if path.is_symlink() else path
     check_writable(path, kind)
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with new_folder(path) as folder:
             entries: dict[str, Json] = {}
@@ -58,8 +59,6 @@ def write_artifact(
             _write_manifest(finite(body), folder, path)
             folder.chmod(0o755)
             put_in_place(folder, path)
-    except OSError as error:
-        raise SeqDistillError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _entry(file: Path) -> Json:

@@ -22,11 +22,9 @@ from seqdistill.cli.prepare import prepare
 from seqdistill.cli.recommend import recommend
 from seqdistill.cli.train import train
 from seqdistill.errors import SeqDistillError
+from seqdistill.interruption import INTERRUPTION, Interrupted
 
 ERROR_STATUS = 1
-INTERRUPT_STATUS = 130
-"""What a shell reports for a program that SIGINT ended."""
-
 P = ParamSpec("P")
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -62,13 +60,14 @@ def _ending_well(verb: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(verb)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            verb(*args, **kwargs)
+            with INTERRUPTION.listening():
+                verb(*args, **kwargs)
         except SeqDistillError as error:
             print_error(str(error))
             raise typer.Exit(ERROR_STATUS) from None
-        except KeyboardInterrupt:
-            print_line(stderr_console(), "interrupted")
-            raise typer.Exit(INTERRUPT_STATUS) from None
+        except Interrupted as stop:
+            print_line(stderr_console(), str(stop))
+            raise typer.Exit(stop.status) from None
 
     return run
 

@@ -18,6 +18,7 @@ from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.learners import Recommender
 from seqdistill.progress import SILENT, Progress
+from seqdistill.resuming import KEEP_NOTHING, Parts
 from seqdistill.seeding import derive_seed
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
@@ -85,6 +86,10 @@ class Row:
         return values
 
 
+def _go_on() -> None:
+    """Nothing stands between two steps."""
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluator:
     """Makes rows for one dataset and one configuration.
@@ -94,15 +99,21 @@ class Evaluator:
         config: all settings.
         device: where to train.
         progress: where to report.
+        between_steps: called between two steps on a few sequences; may raise.
     """
 
     dataset: Dataset
     config: Config
     device: torch.device = CPU
     progress: Progress = SILENT
+    between_steps: Callable[[], None] = _go_on
 
-    def full_data(self) -> Row:
-        """Learners trained on the whole log, from scratch, with early stopping."""
+    def full_data(self, parts: Parts | None = None) -> Row:
+        """Learners trained on the whole log, from scratch, with early stopping.
+
+        Args:
+            parts: keeps each training.
+        """
         models: list[Recommender] = []
         seconds: list[float] = []
         config = self.config
@@ -116,6 +127,7 @@ class Evaluator:
                 device=self.device,
                 progress=self.progress,
                 title=f"full data {index + 1}/{config.evaluate.seeds}",
+                keeper=KEEP_NOTHING if parts is None else parts.part(f"learner {index + 1}"),
             )
             models.append(fitted.model)
             seconds.append(fitted.seconds)
@@ -183,6 +195,10 @@ class Evaluator:
         seed: int,
         on_step: Callable[[int, Recommender], bool | None] | None = None,
     ) -> Recommender:
+        def watch(step: int, model: Recommender) -> bool | None:
+            self.between_steps()
+            return None if on_step is None else on_step(step, model)
+
         return fit_to_sequences(
             sequences,
             self._architecture,
@@ -192,7 +208,7 @@ class Evaluator:
             length=self.config.distill.length,
             dropout=self.config.train.dropout,
             device=self.device,
-            on_step=on_step,
+            on_step=watch,
         )
 
     def _row(

@@ -9,7 +9,7 @@ from rich.console import Console
 from seqdistill.cli.console import Terminal, print_line
 from seqdistill.cli.options import AsJson, Assignments, ConfigFile, Data, Device, Quiet, Seed
 from seqdistill.cli.table import print_result
-from seqdistill.cli.text import duration
+from seqdistill.readable import duration
 
 Out = Annotated[
     Path, typer.Option("--out", metavar="RUN", help="Folder for the summary, the teacher, the result and the log.")

@@ -9,8 +9,8 @@ import typer
 
 from seqdistill.cli.console import Terminal, print_line
 from seqdistill.cli.options import AsJson, Device, Quiet, UnusedSeed
-from seqdistill.cli.text import count, duration
 from seqdistill.errors import SeqDistillError
+from seqdistill.readable import count, duration
 
 MOST_COLD_NAMED = 10
 

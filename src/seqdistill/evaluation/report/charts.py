@@ -92,7 +92,7 @@ def percent_of_full(comparison: Comparison) -> Figure | None:
         for group, title in headings(row for row, *_ in points).items()
     ]
     bounds = [bound for point in points for bound in point[1:] if bound is not None]
-    if not bounds:
+    if len(points) < 2:
         return None
 
     def draw(width: int) -> Drawing:
@@ -193,7 +193,9 @@ def equivalent_coreset(comparison: Comparison, regime: str) -> Figure | None:
         Entry(inline_mark(marker(7, 7, _coreset_style(found)[1], _coreset_style(found)[0])), f"{found.targets} targets")
         for found, _ in curves
     ]
-    legend.append(Entry(inline_mark(line(0, 7, 14, 7, "level g-distilled")), "the summary, ± one standard deviation"))
+    if level is not None:
+        said_level = f"the summary, {metric_value(metric, level)} ± one standard deviation"
+        legend.append(Entry(inline_mark(line(0, 7, 14, 7, "level g-distilled")), said_level))
     return _figure(
         f"coreset-{'fresh' if regime == 'fresh' else 'shared'}",
         f"{metric_title(metric)} of {regime} learners against the number of random real sequences",
@@ -337,7 +339,7 @@ def quality_per_byte(comparison: Comparison) -> Figure | None:
     metric = comparison.headline_metric
     found = [(row, row.bytes, row.percent_of_full.get(metric)) for row in comparison.rows]
     points = [(row, held, value) for row, held, value in found if held and held > 0 and value is not None]
-    if not points:
+    if len(points) < 2:
         return None
 
     def draw(width: int) -> Drawing:

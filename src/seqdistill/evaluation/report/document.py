@@ -102,12 +102,16 @@ class Row(_Part):
         return None if spread is None else spread.mean
 
     @property
-    def title(self) -> str:
-        """`random sequences, 80 · shared`: unambiguous within its group."""
-        number = f", {self.sequences:,.0f}" if self.sequences is not None else ""
+    def particulars(self) -> str:
+        """`80 (4n) · shared`, or nothing."""
         named = "" if self.size in (None, "n") else f" ({self.size})"
-        regime = f" · {self.regime}" if self.regime else ""
-        return f"{self.name}{number}{named}{regime}"
+        number = f"{self.sequences:,.0f}{named}" if self.sequences is not None else ""
+        return " · ".join(part for part in (number, self.regime) if part)
+
+    @property
+    def title(self) -> str:
+        """`random sequences, 80 (4n) · shared`: unambiguous within its group."""
+        return ", ".join(part for part in (self.name, self.particulars) if part)
 
 
 class Measured(Spread):

@@ -39,7 +39,12 @@
       const button = document.createElement("button");
       button.type = "button";
       button.append(...label.childNodes);
-      label.replaceChildren(button);
+      // Buttons are missing from headers that a printer repeats; words are not.
+      const printed = document.createElement("span");
+      printed.className = "printed";
+      printed.setAttribute("aria-hidden", "true");
+      printed.textContent = button.textContent;
+      label.replaceChildren(button, printed);
       header.setAttribute("aria-sort", "none");
       const order = header.classList.contains("number") ? ["descending", "ascending"] : ["ascending", "descending"];
       button.addEventListener("click", () => {

@@ -30,8 +30,8 @@ def scoreboard(comparison: Comparison) -> Table | None:
     others = _others(comparison)
     columns = [
         Column("Learners trained on", numeric=False),
-        Column("Regime", numeric=False),
-        Column("Sequences", room="long"),
+        Column("Regime", numeric=False, wide_only=True),
+        Column("Sequences", room="long", wide_only=True),
         Column(metric_title(headline), detail="± sd over seeds", room="short"),
         tables.percent_column("% of full"),
         *(Column(metric_title(name)) for name in others),
@@ -40,7 +40,7 @@ def scoreboard(comparison: Comparison) -> Table | None:
     ]
 
     def line(row: Row) -> Line:
-        named = Cell(row.name, mark=inline_mark(group_mark(row, 7, 7, 4.5)))
+        named = Cell(row.name, mark=inline_mark(group_mark(row, 7, 7, 4.5)), narrow=row.particulars)
         sequences = tables.number(row.sequences, detail=row.size or "")
         cells = [named, Cell(row.regime or ""), sequences, _metric(row, headline)]
         cells += [

@@ -17,12 +17,14 @@ class Cell:
         detail: in smaller type after it.
         sort: number to sort by; None sorts by the text.
         mark: a drawing before it.
+        narrow: stands below where the page is too narrow for `Column.wide_only`.
     """
 
     text: str = ""
     detail: str = ""
     sort: float | None = None
     mark: Markup | None = None
+    narrow: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,20 @@ class Column:
         numeric: aligned to the right, sorted from the largest.
         detail: a second line of the header.
         room: "short" or "long": kept for the details of all its cells, so that the numbers before them line up.
+        wide_only: left out on a phone, where the row's header says the same.
     """
 
     title: str
     numeric: bool = True
     detail: str = ""
     room: str = ""
+    wide_only: bool = False
+
+    @property
+    def classes(self) -> str:
+        """As the style sheet knows it."""
+        kinds = ("number" if self.numeric else "words", self.room, "wide-only" if self.wide_only else "")
+        return " ".join(kind for kind in kinds if kind)
 
 
 @dataclass(frozen=True)

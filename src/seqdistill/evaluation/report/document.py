@@ -47,6 +47,7 @@ def _or_empty_text(value: object) -> object:
 
 Number = Annotated[float | None, BeforeValidator(_finite)]
 Text = Annotated[str, BeforeValidator(_or_empty_text)]
+Section = Annotated[Value, BeforeValidator(_or_empty_dict)]
 Named = Annotated[dict[str, Value], BeforeValidator(_or_empty_dict)]
 Many = Annotated[list[Value], BeforeValidator(_or_empty_list)]
 
@@ -156,7 +157,7 @@ class Seconds(_Part):
 class Costs(_Part):
     """What the summary costs and when it pays."""
 
-    seconds: Seconds = Field(default_factory=Seconds)
+    seconds: Section[Seconds] = Field(default_factory=Seconds)
     break_even_trainings: dict[str, Number] | None = None
     peak_mib: Number = None
     precisions: Many[Precision] = Field(default_factory=list[Precision])
@@ -216,15 +217,15 @@ class Comparison(_Part):
     seed: int | None = None
     seeds: int | None = None
     config: Named[Any] = Field(default_factory=dict[str, Any])
-    dataset: Data = Field(default_factory=Data)
+    dataset: Section[Data] = Field(default_factory=Data)
     protocol: Named[Any] = Field(default_factory=dict[str, Any])
-    summary: SummaryFacts = Field(default_factory=SummaryFacts)
+    summary: Section[SummaryFacts] = Field(default_factory=SummaryFacts)
     headline_metric: Text = "ndcg@10"
     metrics: Many[str] = Field(default_factory=list[str])
     rows: Many[Row] = Field(default_factory=list[Row])
     equivalent_coresets: Many[EquivalentCoreset] = Field(default_factory=list[EquivalentCoreset])
-    costs: Annotated[Costs, BeforeValidator(_or_empty_dict)] = Field(default_factory=Costs)
-    breakdown: Annotated[Breakdown, BeforeValidator(_or_empty_dict)] = Field(default_factory=Breakdown)
+    costs: Section[Costs] = Field(default_factory=Costs)
+    breakdown: Section[Breakdown] = Field(default_factory=Breakdown)
     curves: Many[Curve] = Field(default_factory=list[Curve])
     verdict: Many[str] = Field(default_factory=list[str])
 

@@ -106,7 +106,7 @@ def render_report(comparison: dict[str, Any], inspection: dict[str, Any] | None 
             copies=[] if inspection is None else _copies(inspection),
             sequences=[] if inspection is None else _sequences(inspection),
             protocol=_protocol(held),
-            config=json.dumps(held.config, indent=2, ensure_ascii=False, default=str),
+            config=json.dumps(held.config, indent=2, ensure_ascii=False, default=str).split("\n"),
             versions=", ".join(f"{name} {version}" for name, version in held.versions.items()),
         )
     )
@@ -135,9 +135,7 @@ def _hash(content: str) -> str:
 
 def _clean(value: object) -> object:
     """Every expression of the template passes here before it is escaped."""
-    if isinstance(value, Markup) or not isinstance(value, str):
-        return value
-    return "\n".join(printable(line) for line in value.split("\n"))
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _there(*found: Table | None) -> list[Table]:

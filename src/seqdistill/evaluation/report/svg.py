@@ -18,13 +18,14 @@ def element(tag: str, *children: str, **attributes: Attribute) -> Markup:
 
     Python's names stand for SVG's: `class_` for `class`, `stroke_width` for `stroke-width`.
     """
-    written = [
-        Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), _value(value))
+    # Only names that this package writes are not escaped: those of tags and attributes.
+    written = "".join(
+        f' {name.rstrip("_").replace("_", "-")}="{escape(_value(value))}"'
         for name, value in attributes.items()
         if value is not None
-    ]
-    inner = Markup("").join(child if isinstance(child, Markup) else escape(printable(child)) for child in children)
-    return Markup("<{}{}>{}</{}>").format(Markup(tag), Markup("").join(written), inner, Markup(tag))
+    )
+    inner = "".join(child if isinstance(child, Markup) else escape(printable(child)) for child in children)
+    return Markup(f"<{tag}{written}>{inner}</{tag}>")
 
 
 def text(x: float, y: float, content: str, *, anchor: str = "start", class_: str | None = None) -> Markup:

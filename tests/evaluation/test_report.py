@@ -41,8 +41,11 @@ class Page(HTMLParser):
         self.structure.append((tag, *(name for name, _ in attrs)))
         self.values += [value or "" for _, value in attrs]
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+
     def handle_data(self, data: str) -> None:
-        self.texts.append(data)
+        self.texts.append(data.strip(" "))
 
 
 def small() -> dict[str, Any]:
@@ -105,8 +108,8 @@ def test_no_text_changes_the_structure_of_the_page(text: str) -> None:
     assert page.structure == STRUCTURE
     shown = printable(text)
     # Names of rows stand alone in a cell; the title of the page has words after it.
-    assert page.texts.count(shown) >= 8
-    assert f"{shown}, distilled" in page.texts
+    assert page.texts.count(shown.strip(" ")) >= 8
+    assert f"{shown}, distilled".strip(" ") in page.texts
 
 
 def test_a_jinja_expression_in_a_title_is_not_evaluated() -> None:

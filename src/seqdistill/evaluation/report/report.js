@@ -63,7 +63,7 @@
     });
   };
 
-  document.querySelectorAll("main table").forEach(upgrade);
+  document.querySelectorAll("table.sortable").forEach(upgrade);
 
   // Older browsers print closed parts closed.
   let closed = [];

@@ -145,7 +145,8 @@ def costs(comparison: Comparison) -> Table:
         "Break-even counts the teacher and the distillation: from that many trainings on, the summary has taken less"
         " time than training on the log each time. Never: a training on the summary is not faster."
     )
-    return plain_table("costs-table", "Time and memory", [Column("What", numeric=False), Column("Cost")], lines, note)
+    columns = [Column("What", numeric=False), Column("Cost")]
+    return Table("costs-table", "Time and memory", columns, [("", lines)], note, sortable=False)
 
 
 def parts_table(comparison: Comparison) -> Table | None:

@@ -25,7 +25,7 @@ def element(tag: str, *children: str, **attributes: Attribute) -> Markup:
         if value is not None
     )
     inner = "".join(child if isinstance(child, Markup) else escape(printable(child)) for child in children)
-    return Markup(f"<{tag}{written}>{inner}</{tag}>")
+    return Markup(f"<{tag}{written}>{inner}</{tag}>" if inner else f"<{tag}{written}/>")
 
 
 def text(x: float, y: float, content: str, *, anchor: str = "start", class_: str | None = None) -> Markup:

@@ -75,6 +75,7 @@ class Table:
         columns: the first is that of the row headers.
         groups: (heading or nothing, rows).
         note: below it.
+        sortable: whether its rows are of one kind.
     """
 
     key: str
@@ -82,6 +83,7 @@ class Table:
     columns: Sequence[Column]
     groups: Sequence[tuple[str, Sequence[Line]]]
     note: str = ""
+    sortable: bool = True
 
 
 def plain_table(key: str, caption: str, columns: Sequence[Column], lines: Sequence[Line], note: str = "") -> Table:

@@ -1,10 +1,10 @@
 """The example report of the documentation.
 
-python -m tools.example_report                          of a made-up comparison
-python -m tools.example_report COMPARISON [INSPECTION]  of a comparison.json and what `seqdistill inspect --json` printed
+python -m tools.example_report                          of what is kept, or of a made-up comparison
+python -m tools.example_report COMPARISON [INSPECTION]  of a comparison.json and of `seqdistill inspect --json`
 
-A comparison that is given is kept beside the other results, so that the example can be made again by the same command
-without arguments, and a test can hold the two together.
+A comparison that is given is kept beside the other results, without the names of the users that sequences resemble, so
+that the example can be made again and a test can hold the two together.
 """
 
 import argparse
@@ -28,7 +28,7 @@ def main() -> None:
     if arguments.comparison is not None:
         kept = {"comparison": _read(arguments.comparison), "inspection": None}
         if arguments.inspection is not None:
-            kept["inspection"] = _read(arguments.inspection)
+            kept["inspection"] = _nameless(_read(arguments.inspection))
         KEPT.parent.mkdir(parents=True, exist_ok=True)
         KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     PAGE.write_text(page(), encoding="utf-8")
@@ -39,11 +39,20 @@ def page() -> str:
     if KEPT.exists():
         kept = _read(KEPT)
         return render_report(kept["comparison"], kept["inspection"])
-    from tests.comparisons import comparison, inspection  # noqa: PLC0415 - it goes once a real one is kept
+    from tests.comparisons import comparison, inspection
 
     document = comparison("made-up figures")
     document["verdict"].insert(0, "An example of the report's form: every figure in it is made up.")
     return render_report(document, inspection(("The First Film", "A Second One", "Third Time Lucky")))
+
+
+def _nameless(inspection: dict[str, Any]) -> dict[str, Any]:
+    resemblance: dict[str, Any] = inspection["resemblance"] or {"sequences": []}
+    for found in resemblance["sequences"]:
+        for part in ("nearest", "copied"):
+            if found[part] is not None:
+                del found[part]["user"]
+    return inspection
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -114,6 +114,20 @@ class Row(_Part):
         """`random sequences, 80 (4n) · shared`: unambiguous within its group."""
         return ", ".join(part for part in (self.name, self.particulars) if part)
 
+    @property
+    def whole_title(self) -> str:
+        """The title with the kind of targets, where no heading says it: unambiguous among all rows."""
+        targets = f"{self.targets} targets" if self.targets and self.group in ("hard", "soft") else ""
+        return " · ".join(part for part in (self.title, targets) if part)
+
+
+class Contest(Interval):
+    """A row of the summary minus a row it has to beat."""
+
+    key: Text = ""
+    against: Text = ""
+    metric: Text = ""
+
 
 class Measured(Spread):
     """A quality at a number of sequences."""
@@ -223,6 +237,7 @@ class Comparison(_Part):
     headline_metric: Text = "ndcg@10"
     metrics: Many[str] = Field(default_factory=list[str])
     rows: Many[Row] = Field(default_factory=list[Row])
+    contests: Many[Contest] = Field(default_factory=list[Contest])
     equivalent_coresets: Many[EquivalentCoreset] = Field(default_factory=list[EquivalentCoreset])
     costs: Section[Costs] = Field(default_factory=Costs)
     breakdown: Section[Breakdown] = Field(default_factory=Breakdown)
@@ -243,6 +258,33 @@ class Comparison(_Part):
         ours = [row for row in self.rows if row.group == "distilled" and row.regime == regime]
         soft = [row for row in ours if row.targets != "hard"]
         return next(iter([*soft, *ours]), None)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Key -> whole title, of every row."""
+        return {row.key: row.whole_title for row in self.rows}
+
+    def telling(self, keys: Iterable[str]) -> list[str]:
+        """Those of the keys that a plot of a few should show first, then the others.
+
+        Full data and the summary, then of each group, kind of targets and regime the first row, as large as the
+        summary if it has a size.
+        """
+        given = list(keys)
+        leading = [row.key for row in (self.full, self.distilled("shared"), self.distilled("fresh")) if row is not None]
+        kinds: dict[tuple[str | None, ...], str] = {}
+        for group in ("hard", "soft", "control"):
+            for row in self.rows:
+                if row.group == group and row.size in (None, "n"):
+                    kinds.setdefault((group, row.regime), row.key)
+        ordered = [key for key in (*leading, *kinds.values()) if key in given]
+        return list(dict.fromkeys([*ordered, *given]))
+
+    def equivalents(self, regime: str) -> list[EquivalentCoreset]:
+        """The equivalent coresets of a regime in the headline metric, or in what there is."""
+        found = [one for one in self.equivalent_coresets if one.regime == regime]
+        in_headline = [one for one in found if one.metric == self.headline_metric]
+        return in_headline or [one for one in found if one.metric == found[0].metric]
 
     def percent(self, row: Row, metric: str) -> tuple[float | None, float | None, float | None]:
         """(percent of full data, low and high end of its 95% interval), each None where it is not known."""

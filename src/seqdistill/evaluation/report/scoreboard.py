@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from seqdistill.evaluation.report import tables
-from seqdistill.evaluation.report.charts import group_mark, inline_mark
-from seqdistill.evaluation.report.document import LOG_LIKELIHOOD, Comparison, Row, headings
+from seqdistill.evaluation.report.document import LOG_LIKELIHOOD, Comparison, Contest, Row, headings
+from seqdistill.evaluation.report.figure import group_mark, inline_mark
 from seqdistill.evaluation.report.tables import Cell, Column, Line, Table, plain_table
 from seqdistill.readable import count, metric_title, metric_value, size
 
@@ -55,6 +55,46 @@ def scoreboard(comparison: Comparison) -> Table | None:
     if few:
         note += f" One learner only, as nothing in it is random: {', '.join(dict.fromkeys(few))}."
     return Table("scoreboard", "Every row on the test items", columns, _grouped(comparison.rows, line), note)
+
+
+def contests(comparison: Comparison) -> Table | None:
+    """The summary minus what it has to beat."""
+    if not comparison.contests:
+        return None
+    titles = comparison.titles
+    columns = [Column("The summary", numeric=False), Column("minus", numeric=False), Column("Metric", numeric=False)]
+    columns += [Column("Difference", detail="95% interval", room="long"), Column("Outcome", numeric=False)]
+    lines = [
+        Line(
+            [
+                Cell(titles.get(held.key, held.key)),
+                Cell(titles.get(held.against, held.against)),
+                Cell(metric_title(held.metric)),
+                _difference(held),
+                Cell(_outcome(held)),
+            ]
+        )
+        for held in comparison.contests
+    ]
+    return plain_table("contests", "The summary against what it has to beat", columns, lines)
+
+
+def _difference(held: Contest) -> Cell:
+    if held.mean is None:
+        return Cell()
+    ends = [end for end in (held.low, held.high) if end is not None]
+    said = " to ".join(_signed(held.metric, end) for end in ends) if len(ends) == 2 else ""
+    return Cell(_signed(held.metric, held.mean), said, held.mean)
+
+
+def _signed(metric: str, value: float) -> str:
+    return ("+" if value >= 0 else "") + metric_value(metric, value)
+
+
+def _outcome(held: Contest) -> str:
+    if held.low is None or held.high is None:
+        return ""
+    return "better" if held.low > 0 else "worse" if held.high < 0 else "no difference shown"
 
 
 def all_metrics(comparison: Comparison) -> Table | None:
@@ -188,7 +228,7 @@ def coverage(comparison: Comparison) -> Table | None:
     held = {key: share for key, share in comparison.breakdown.coverage.items() if share is not None}
     if not held:
         return None
-    titles = {row.key: row.title for row in comparison.rows}
+    titles = comparison.titles
     lines = [Line([Cell(titles.get(key, key)), Cell(f"{share:.1%}", sort=share)]) for key, share in held.items()]
     columns = [Column("Learners trained on", numeric=False), Column("Share of the catalogue")]
     return plain_table("coverage", "Share of the catalogue in anyone's top 10", columns, lines)
@@ -206,11 +246,10 @@ def _break_even(comparison: Comparison) -> list[tuple[str, float | None]]:
 
 
 def _others(comparison: Comparison) -> list[str]:
-    """Metrics of the scoreboard beside the headline: at its cutoff first, and the log-likelihood if there is one."""
-    cutoff = comparison.headline_metric.partition("@")[2]
+    """Metrics of the scoreboard beside the headline: the hit rate at its cutoff and the log-likelihood come first."""
+    hits = f"hr@{comparison.headline_metric.partition('@')[2]}"
     names = [name for name in metrics_of(comparison) if name != comparison.headline_metric]
-    ranked = sorted(names, key=lambda name: (name.partition("@")[2] != cutoff, name != LOG_LIKELIHOOD))
-    return ranked[: MAX_METRICS - 1]
+    return sorted(names, key=lambda name: (name != hits, name != LOG_LIKELIHOOD))[: MAX_METRICS - 1]
 
 
 def _metric(row: Row, name: str, *, bare: bool = False) -> Cell:

@@ -1,5 +1,6 @@
 """What sequences share with histories, against the same said naively, and against copies that were planted."""
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,10 +12,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from typer.testing import Result
 
 from logs import load_all, write_csv
 from seqdistill import resemblance as module
+from seqdistill.cli.inspect import print_inspection
 from seqdistill.data import Dataset, Provenance
 from seqdistill.errors import SeqDistillError
 from seqdistill.inspection import compare_with_log, describe
@@ -237,6 +240,22 @@ def test_inspect_with_the_log_tells_of_every_sequence(
         ]["dataset"]["users"]
         == 60
     )
+
+
+def test_long_titles_fold_in_a_narrow_terminal_and_lose_nothing() -> None:
+    title = "A title that has rather many words in it and would not fit beside another one"
+    summary = summary_saying([[1, 2, 3]], 4)
+    document = describe(
+        summary, titles={f"item {item}": title for item in range(1, 5)}, dataset=dataset_of([[1, 2]], 4)
+    )
+    page = io.StringIO()
+    print_inspection(Console(file=page, width=80), document)
+    table = page.getvalue().partition("\nsequence 1")[2].partition("items (")[0].splitlines()[1:-1]
+    assert len(table) > 20
+    assert max(map(len, table)) <= 80
+    # Of the two columns of titles the first: two positions, three items each.
+    words = " ".join(line[12:39].strip() for line in table).split()
+    assert words.count("another") == 6
 
 
 def test_ids_that_would_steer_a_terminal_are_shown_harmless(invoke: Callable[..., Result], tmp_path: Path) -> None:

@@ -89,10 +89,11 @@ def inspect(
         progress=terminal.progress,
         notify=terminal.notify,
     )
-    terminal.show(document, lambda console: _print(console, document))
+    terminal.show(document, lambda console: print_inspection(console, document))
 
 
-def _print(console: Console, document: dict[str, Any]) -> None:
+def print_inspection(console: Console, document: dict[str, Any]) -> None:
+    """Print what `seqdistill.inspection.describe` says, in as many columns as the console has."""
     dataset: dict[str, Any] | None = document["dataset"]
     of = f" of {dataset['name']}" if dataset else ""
     shape = f"{count(document['num_sequences'], 'sequence')} of {document['length']} positions"

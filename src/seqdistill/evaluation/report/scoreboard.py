@@ -62,8 +62,12 @@ def contests(comparison: Comparison) -> Table | None:
     if not comparison.contests:
         return None
     titles = comparison.titles
-    columns = [Column("The summary", numeric=False), Column("minus", numeric=False), Column("Metric", numeric=False)]
-    columns += [Column("Difference", detail="95% interval", room="long"), Column("Outcome", numeric=False)]
+    columns = [Column("The summary", numeric=False), Column("minus", numeric=False)]
+    columns += [
+        Column("Metric", numeric=False, wide_only=True),
+        Column("Difference", detail="95% interval", room="long"),
+    ]
+    columns.append(Column("Outcome", numeric=False))
     lines = [
         Line(
             [

@@ -10,7 +10,7 @@ print(seqdistill.evaluate(model, "ml-100k")["metrics"])
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqdistill.api import Run, distill, evaluate, recommend, recommend_file, train
+    from seqdistill.api import Run, distill, evaluate, export, inspect, recommend, recommend_file, train
     from seqdistill.config import Config, load_config
     from seqdistill.data import Dataset, load_dataset, prepare
     from seqdistill.errors import SeqDistillError
@@ -30,6 +30,8 @@ _HOMES = {
     "check_learner": "learners.check",
     "distill": "api",
     "evaluate": "api",
+    "export": "api",
+    "inspect": "api",
     "load_config": "config",
     "load_dataset": "data",
     "prepare": "data",
@@ -49,6 +51,8 @@ __all__ = [
     "check_learner",
     "distill",
     "evaluate",
+    "export",
+    "inspect",
     "load_config",
     "load_dataset",
     "prepare",

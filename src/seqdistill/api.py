@@ -9,7 +9,7 @@ import torch
 
 from seqdistill import __version__
 from seqdistill.artifacts import MANIFEST, check_writable
-from seqdistill.config import Config, DistillConfig, Regime
+from seqdistill.config import Config, DistillConfig, Regime, parse_config
 from seqdistill.data import Dataset, load_dataset, prepare
 from seqdistill.data.dataset import HeldOut
 from seqdistill.data.prepared import is_prepared
@@ -18,6 +18,17 @@ from seqdistill.errors import SeqDistillError
 from seqdistill.estimating import Estimate, estimate_run
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
+from seqdistill.exporting import (
+    ITEM,
+    ExportFormat,
+    choose_target,
+    hard_sequences,
+    interactions,
+    soft_targets,
+    write_interactions,
+    write_targets,
+)
+from seqdistill.inspection import describe
 from seqdistill.interruption import Interruption
 from seqdistill.learners import check_architecture
 from seqdistill.learners.check import check_distillable
@@ -36,6 +47,7 @@ from seqdistill.runs import RunDirectory
 from seqdistill.seeding import derive_seed
 from seqdistill.stages import Stages, environment
 from seqdistill.summary import Summary
+from seqdistill.titles import ItemTable, read_titles
 from seqdistill.training import fit_to_log, fit_to_sequences
 
 Notify = Callable[[str], None]
@@ -379,6 +391,100 @@ def _on_device(model: str | Path | TrainedModel, device: str, allow_code: str | 
     return trained
 
 
+def inspect(
+    summary: str | Path | Summary,
+    *,
+    data: str | Path | Dataset | None = None,
+    items: str | Path | ItemTable | None = None,
+    sequences: int = 3,
+    top: int = 3,
+    config: Config | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
+    notify: Notify | None = None,
+) -> dict[str, Any]:
+    """What a summary holds, weighs and says, and whether it copies anyone; see `seqdistill.inspection.describe`.
+
+    Args:
+        summary: a summary, its folder, or the run directory it is in.
+        data: the log it was made from, to compare its sequences with real histories.
+        items: a table with titles of the items; see `seqdistill.titles.ItemTable`.
+        sequences: how many of the first sequences to spell out.
+        top: items named at each of their positions.
+        config: how to read the log; by default with the settings the summary was made with.
+        seed: draws the real and the random sequences that the summary's are set beside.
+        progress: where to report.
+        notify: gets lines a user should see once.
+
+    Raises:
+        SeqDistillError: a damaged summary, a table without titles of its items, or a log without its items.
+    """
+    held = _as_summary(summary)
+    titles = None
+    if items is not None:
+        titles = read_titles(items if isinstance(items, ItemTable) else ItemTable(Path(items)), held.item_ids)
+    if data is not None and not isinstance(data, Dataset):
+        made_with: dict[str, Any] = held.details.get("config") or {}
+        settings = config or parse_config({"data": made_with.get("data") or {}})
+        data = load_dataset(data, config=settings.data, progress=progress, notify=notify)
+    return describe(held, sequences=sequences, top=top, titles=titles, dataset=data, seed=seed)
+
+
+def export(
+    summary: str | Path | Summary,
+    out: str | Path,
+    *,
+    format: ExportFormat | None = None,  # noqa: A002 - what it is called everywhere
+    sample: int | None = None,
+    targets: int | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write the sequences of a summary as a log of hard items, for other libraries.
+
+    Args:
+        summary: a summary, its folder, or the run directory it is in.
+        out: a file, whose ending says the format, or a folder, see `seqdistill.exporting.choose_target`.
+        format: inter (RecBole), csv, tsv, parquet, jsonl, or lines (`user item item ...`).
+        sample: draw so many users from each sequence's distributions; None takes the likeliest items.
+        targets: also write this many of the likeliest items to be predicted after each position, with their mass.
+        seed: decides what is drawn.
+        overwrite: replace files that are there.
+
+    Returns:
+        {"out", "format", "targets_out", "sequences", "users", "length", "interactions", "distinct_items"}.
+
+    Raises:
+        SeqDistillError: a damaged summary, a file that is there or cannot be written, an unknown format, or an id that
+            the format cannot hold.
+    """
+    if sample is not None and sample < 1:
+        raise SeqDistillError(f"sample = {sample}: draw at least one user from each sequence")
+    if targets is not None and targets < 1:
+        raise SeqDistillError(f"targets = {targets}: write at least one item for each position")
+    target = choose_target(Path(out), format)
+    files = [target.sequences, *([target.targets] if targets is not None else [])]
+    for file in files:
+        if file.exists() and not overwrite:
+            raise SeqDistillError(f"{file} exists; choose another name, or replace it with --overwrite")
+    held = _as_summary(summary)
+    items = hard_sequences(held, draws=sample, seed=seed)
+    table = interactions(items, held.item_ids)
+    write_interactions(table, target)
+    if targets is not None:
+        write_targets(soft_targets(held, targets, draws=sample or 1), target)
+    return {
+        "out": str(target.sequences),
+        "format": target.format,
+        "targets_out": str(target.targets) if targets is not None else None,
+        "sequences": held.num_sequences,
+        "users": len(items),
+        "length": held.length,
+        "interactions": len(table),
+        "distinct_items": table[ITEM].n_unique(),
+    }
+
+
 def resolve_device(name: str) -> torch.device:
     """The device of that name; "auto" is a GPU where there is one.
 
@@ -420,6 +526,10 @@ def _may_be_summary(folder: Path) -> bool:
         return False
     ours = [*folder.glob(MANIFEST), *folder.glob("*.safetensors"), *folder.glob("summary")]
     return bool(ours) or not holds_tables(folder)
+
+
+def _as_summary(summary: str | Path | Summary) -> Summary:
+    return summary if isinstance(summary, Summary) else Summary.load(_summary_folder(Path(summary)))
 
 
 def _summary_folder(folder: Path) -> Path:
@@ -534,6 +644,8 @@ __all__ = [
     "distill",
     "estimate",
     "evaluate",
+    "export",
+    "inspect",
     "load_dataset",
     "prepare",
     "recommend",

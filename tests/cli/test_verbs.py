@@ -39,7 +39,7 @@ def test_help_and_version_do_not_wait_for_torch() -> None:
     assert all(verb in output for verb in ("distill", "train", "evaluate", "datasets", "inspect"))
 
 
-@pytest.mark.parametrize("verb", ["distill", "train", "evaluate", "datasets", "inspect"])
+@pytest.mark.parametrize("verb", ["distill", "train", "evaluate", "datasets", "inspect", "export"])
 def test_every_verb_takes_the_common_options_and_shows_an_example(invoke: Invoke, verb: str) -> None:
     text = invoke(verb, "--help").output
     assert "--json" in text

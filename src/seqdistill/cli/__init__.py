@@ -17,6 +17,7 @@ from seqdistill.cli.console import print_error, print_line, stderr_console
 from seqdistill.cli.datasets import datasets
 from seqdistill.cli.distill import distill
 from seqdistill.cli.evaluate import evaluate
+from seqdistill.cli.export import export
 from seqdistill.cli.inspect import inspect
 from seqdistill.cli.prepare import prepare
 from seqdistill.cli.recommend import recommend
@@ -85,4 +86,5 @@ _add(evaluate)
 _add(recommend)
 _add(datasets)
 _add(inspect)
+_add(export)
 _add(check)

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Column
 from rich.text import Text
 
-from seqdistill.cli.text import duration
 from seqdistill.progress import SILENT, Progress, Task
+from seqdistill.readable import duration
 
 PIPED_WIDTH = 1000
 """Columns of output that no terminal limits; nothing is wrapped or left out there."""

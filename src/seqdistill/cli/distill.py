@@ -9,8 +9,8 @@ from rich.console import Console
 from seqdistill.cli.console import Terminal, print_line
 from seqdistill.cli.options import AsJson, Assignments, ConfigFile, Data, Device, Quiet, Seed
 from seqdistill.cli.table import print_result, simple_table
-from seqdistill.cli.text import duration, size
 from seqdistill.interruption import INTERRUPTION
+from seqdistill.readable import duration, size
 
 Out = Annotated[
     Path, typer.Option("--out", metavar="RUN", help="Folder for the summary, the teacher, the result and the log.")

@@ -59,3 +59,6 @@ Data = Annotated[
     str,
     typer.Argument(metavar="DATA", help="A named dataset (see `seqdistill datasets`), a log or a prepared folder."),
 ]
+SummaryFolder = Annotated[
+    Path, typer.Argument(metavar="SUMMARY", help="The folder of a summary, or the run directory it is in.")
+]

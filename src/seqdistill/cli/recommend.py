@@ -9,8 +9,8 @@ import typer
 
 from seqdistill.cli.console import Terminal, print_line
 from seqdistill.cli.options import AllowCode, AsJson, Device, Quiet, UnusedSeed
-from seqdistill.cli.text import count, duration, visible
 from seqdistill.errors import SeqDistillError
+from seqdistill.readable import count, duration, printable
 
 MOST_COLD_NAMED = 10
 
@@ -90,7 +90,7 @@ def _one(
     document = {"history": history, "cold": cold, "items": [item._asdict() for item in items]}
 
     def render(console: Any) -> None:  # noqa: ANN401 - rich is not imported for the sake of a name
-        ids = [visible(item.item_id) for item in items]
+        ids = [printable(item.item_id) for item in items]
         width = max((len(item_id) for item_id in ids), default=0)
         for rank, (item_id, item) in enumerate(zip(ids, items, strict=True), 1):
             print_line(console, f"{rank:>{len(str(k))}}  {item_id:<{width}}  {item.score:.3f}")

@@ -2,7 +2,7 @@
 # make test      lint, types, tests
 # make demo      distil MovieLens-100K into runs/demo
 # make bench     measure an outer step, its floor and how it grows: hours; fills docs/performance.md
-# make bench-recbole  a training epoch against RecBole's, which gets an environment of its own
+# make bench-recbole  a training epoch and a full ranking against RecBole's, which gets an environment of its own
 #                     (LOGS="ml-100k path/of/a/log" says on what)
 # make bench-prepare  prepare a log of 100 million events, and MovieLens-1M against RecBole (LOG=path EVENTS=number)
 
@@ -70,6 +70,7 @@ bench: $(VENV)/.bench
 
 bench-recbole: $(STAMP) .venv-recbole/.installed
 	$(BENCH).epoch --rounds 3 --recbole-rounds 1 --timeout 7200 --datasets $(LOGS)
+	$(BENCH).ranking
 	$(BENCH).render
 
 # The log by default is ml-1m, fetched from its owner; LOG=path/of/a/log takes another.

@@ -173,12 +173,22 @@ def _recommend(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
     return ["learner", "items", "d", "users", "seconds", "range", "peak MiB", "users a minute"], lines
 
 
+def _ranking(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
+    ours = next((r for r in rows if r["method"] == "seqdistill"), {})
+    lines: list[list[str]] = []
+    for row in rows:
+        cells = [row["method"], f"{row['users']:,}", f"{row['items']:,}"]
+        lines.append([*cells, *(_failure(row, 4) or _against(row, ours))])
+    return ["method", "users", "items", "seconds", "range", "peak MiB", "time to ours", "memory to ours"], lines
+
+
 TABLES: dict[str, Callable[[list[Row]], tuple[list[str], list[list[str]]]]] = {
     "hypergradient": _hypergradient,
     "floor": _floor,
     "epoch": _epoch,
     "growth": _growth,
     "profile": _profile,
+    "ranking": _ranking,
     "prepare": _prepare,
     "prepare_against": _prepare_against,
     "recommend": _recommend,

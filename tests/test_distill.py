@@ -16,7 +16,7 @@ from seqdistill.models import TrainedModel
 from seqdistill.summary import Schedule, Summary
 
 Planted = tuple[Dataset, np.ndarray]
-METRICS = {"hr@10", "ndcg@10", "hr@20", "ndcg@20", "ndcg@100", "mrr", "log_likelihood"}
+METRICS = {f"{name}@{k}" for name in ("hr", "ndcg", "mrr") for k in (10, 20)} | {"ndcg@100", "mrr", "log_likelihood"}
 
 
 def share_of_successors_found(model: TrainedModel, successor: np.ndarray) -> float:

@@ -10,7 +10,7 @@ print(seqdistill.evaluate(model, "ml-100k")["metrics"])
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqdistill.api import Run, distill, evaluate, export, inspect, recommend, recommend_file, train
+    from seqdistill.api import Run, compare, distill, evaluate, export, inspect, recommend, recommend_file, train
     from seqdistill.config import Config, load_config
     from seqdistill.data import Dataset, load_dataset, prepare
     from seqdistill.errors import SeqDistillError
@@ -28,6 +28,7 @@ _HOMES = {
     "Summary": "summary",
     "TrainedModel": "models",
     "check_learner": "learners.check",
+    "compare": "api",
     "distill": "api",
     "evaluate": "api",
     "export": "api",
@@ -49,6 +50,7 @@ __all__ = [
     "TrainedModel",
     "__version__",
     "check_learner",
+    "compare",
     "distill",
     "evaluate",
     "export",

@@ -1,7 +1,7 @@
 """The library's front door: what the command line does, as functions."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +16,11 @@ from seqdistill.data.prepared import is_prepared
 from seqdistill.data.tables import holds_tables
 from seqdistill.errors import SeqDistillError
 from seqdistill.estimating import Estimate, estimate_run
+from seqdistill.evaluation.compare import run_comparison
+from seqdistill.evaluation.compared import Compared
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
+from seqdistill.evaluation.store import Store
 from seqdistill.exporting import (
     ITEM,
     ExportFormat,
@@ -32,6 +35,7 @@ from seqdistill.inspection import describe
 from seqdistill.interruption import Interruption
 from seqdistill.learners import check_architecture
 from seqdistill.learners.check import check_distillable
+from seqdistill.locks import locked
 from seqdistill.models import TrainedModel
 from seqdistill.progress import SILENT, Progress
 from seqdistill.recommending import (
@@ -51,6 +55,9 @@ from seqdistill.titles import ItemTable, read_titles
 from seqdistill.training import fit_to_log, fit_to_sequences
 
 Notify = Callable[[str], None]
+
+PAPER = "paper"
+"""Folder of the paper's summary in a run that made one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +170,8 @@ def _distill(stages: Stages, request: dict[str, Any], *, paper: bool) -> Run:
     }
     if run is not None:
         summary.save(run.path / "summary")
+        if papers is not None:
+            replace(papers.summary, details=stages.details).save(run.path / PAPER)
         run.finish(result)
     return Run(summary, result)
 
@@ -327,6 +336,75 @@ def evaluate(
         },
         "metrics": summarise(scores, config.evaluate.cutoffs),
     }
+
+
+def compare(
+    summary: str | Path | Summary,
+    data: str | Path | Dataset,
+    *,
+    out: str | Path,
+    config: Config | None = None,
+    teacher: str | Path | None = None,
+    paper: str | Path | None = None,
+    overwrite: bool = False,
+    device: str = "auto",
+    progress: Progress = SILENT,
+    notify: Notify | None = None,
+) -> dict[str, Any]:
+    """Hold a summary against everything it has to beat, on the log it was made from; see docs/scoreboard.md.
+
+    Learners train in processes of their own: a script calls this under `if __name__ == "__main__":`.
+
+    Args:
+        summary: a summary, its folder, or a run, whose teacher and times are then taken too.
+        data: the log: a named dataset, a log, a prepared folder, or a loaded dataset.
+        out: folder for `comparison.json`, `rows.parquet`, `report.html` and the rows as they come; asked again with the
+            same settings, an interrupted comparison goes on there, and a finished one is read.
+        config: all settings; by default those that the summary was made with. Positions and sequences are the
+            summary's.
+        teacher: folder of the summary's teacher, where it is not in the run; without one, it is trained again.
+        paper: folder of a summary distilled as the paper does, for rows to compare with; by default that of the run.
+        overwrite: replace another comparison in `out`.
+        device: "auto", "cpu" or "cuda[:N]".
+        progress: where to report.
+        notify: gets lines a user should see once.
+
+    Returns:
+        The content of `comparison.json`.
+
+    Raises:
+        SeqDistillError: bad data or settings, a summary of another log, or an occupied `out`.
+    """
+    target = resolve_device(device)
+    store = Store(Path(out))
+    store.check_free()
+    found = Compared.find(summary, teacher=teacher, paper=paper)
+    config = found.settings(config)
+    check_architecture(config.train, dim=found.summary.dim, length=found.summary.length)
+    dataset = _as_dataset(data, config, notify, progress)
+    found.check(dataset)
+    request = {
+        "seqdistill": __version__,
+        "dataset": _describe(dataset),
+        **found.request(),
+        "config": config.model_dump(mode="json", exclude={"run": True, "compare": {"workers"}}),
+    }
+    with locked(store.path, notify):
+        same = store.begin(request, overwrite=overwrite)
+        if same and (result := store.result) is not None:
+            return result
+        _tell(dataset, notify)
+        given = found.comparison(
+            dataset,
+            config,
+            store.path,
+            protocol=protocol(dataset, config, "test"),
+            command=found.command(data, store.path, config),
+            device=target,
+            progress=progress,
+            notify=notify,
+        )
+        return run_comparison(given, store, target, progress)
 
 
 def recommend(
@@ -555,7 +633,7 @@ def _train_on_summary(summary: Summary, config: Config, device: torch.device, pr
             dim=config.train.dim,
             dropout=config.train.dropout,
             device=device,
-            on_step=lambda _step, _model: task.advance(),
+            on_step=lambda step, _model: task.advance() if step > 0 else None,
         )
     details = {
         "trained_on": "summary",
@@ -641,6 +719,7 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
 __all__ = [
     "Estimate",
     "Run",
+    "compare",
     "distill",
     "estimate",
     "evaluate",

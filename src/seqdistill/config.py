@@ -8,7 +8,8 @@ import json
 import re
 import reprlib
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
@@ -388,6 +389,44 @@ class EvaluateConfig(Section):
     )
 
 
+class CompareConfig(Section):
+    """The scoreboard of `compare`."""
+
+    seeds: int = Field(default=5, ge=1, description="learners trained for each row")
+    batch_sequences: int = Field(
+        default=20, ge=1, description="most sequences a step of any row reads; never fewer than the summary has"
+    )
+    hard: tuple[Literal["random", "longest", "recent", "k-center"], ...] = Field(
+        default=("random", "longest", "recent", "k-center"),
+        description="real sequences with their own items as targets",
+    )
+    hard_sizes: tuple[PositiveInt, ...] = Field(
+        default=(1, 4, 20), description="numbers of those, as multiples of the summary's"
+    )
+    soft: tuple[Literal["random", "k-center", "generated"], ...] = Field(
+        default=("random", "k-center", "generated"), description="sequences with the teacher's predictions as targets"
+    )
+    soft_sizes: tuple[PositiveInt, ...] = Field(default=(1, 4), description="numbers of those")
+    resamples: int = Field(default=2000, ge=100, description="of a bootstrap")
+    workers: int | None = Field(
+        default=None, ge=1, description="processes of one thread each; none: one a core. Changes no figure but seconds"
+    )
+
+    @model_validator(mode="after")
+    def _measures_random_sequences(self) -> Self:
+        if (
+            "random" not in self.hard
+            or "random" not in self.soft
+            or 1 not in self.hard_sizes
+            or 1 not in self.soft_sizes
+        ):
+            raise ValueError(
+                "compare.hard and compare.soft need random, and compare.hard_sizes and compare.soft_sizes need 1: "
+                "a summary is compared with as many random sequences first of all"
+            )
+        return self
+
+
 class RunConfig(Section):
     """Keeping a run, which has no part in what comes out."""
 
@@ -405,6 +444,7 @@ class Config(Section):
     distill: DistillConfig = DistillConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    compare: CompareConfig = CompareConfig()
     run: RunConfig = RunConfig()
 
     def distilling(self) -> tuple[LearnerConfig, ...]:
@@ -416,21 +456,30 @@ class Config(Section):
 Layers = dict[str, Any]
 
 
-def load_config(file: Path | None = None, assignments: Iterable[str] = (), *, seed: int | None = None) -> Config:
-    """Defaults, then a TOML file, then `section.key=value` assignments, then the seed.
+def load_config(
+    file: Path | None = None,
+    assignments: Iterable[str] = (),
+    *,
+    seed: int | None = None,
+    base: Mapping[str, Any] | None = None,
+) -> Config:
+    """Defaults, then stored settings, then a TOML file, then `section.key=value` assignments, then the seed.
 
     Values of assignments are read as TOML (`8`, `0.1`, `[8, 16]`, `true`) and, failing that, as plain text.
 
     Raises:
         SeqDistillError: naming the key that is unknown (with the nearest known ones) or the value that cannot work.
     """
-    layers: Layers = {}
+    layers: Layers = deepcopy(dict(base or {}))
     if file is not None:
         try:
             with file.open("rb") as stream:
-                layers = parse_toml(stream.read(MAX_FILE_BYTES + 1), file)
+                given = parse_toml(stream.read(MAX_FILE_BYTES + 1), file)
         except OSError as error:
             raise SeqDistillError(f"cannot read config file {file}: {error.strerror}") from error
+        for name, value in given.items():
+            under = layers.get(name)
+            layers[name] = {**under, **value} if isinstance(under, dict) and isinstance(value, dict) else value
     for assignment in assignments:
         _assign(layers, assignment)
     if seed is not None:

@@ -8,8 +8,8 @@ from typing import Protocol
 class Task(Protocol):
     """One piece of work under way."""
 
-    def advance(self, note: str = "") -> None:
-        """One more unit is done; `note` tells how it goes."""
+    def advance(self, note: str = "", *, units: int = 1) -> None:
+        """So many more units are done; `note` tells how it goes."""
         ...
 
 
@@ -28,8 +28,8 @@ class Progress(Protocol):
 
 
 class _SilentTask:
-    def advance(self, note: str = "") -> None:
-        del note
+    def advance(self, note: str = "", *, units: int = 1) -> None:
+        del note, units
 
 
 class SilentProgress:

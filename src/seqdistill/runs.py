@@ -160,7 +160,7 @@ class RunDirectory:
         notify(f"{self.path} goes on from {newest.where}")
 
     def _refuse_differences(self, found: Json, wanted: Json) -> None:
-        changed = [name for name in _differences(found, wanted) if name not in FREE]
+        changed = [name for name in differences(found, wanted) if name not in FREE]
         if not changed:
             return
         surroundings = [name.removeprefix(f"{ENVIRONMENT}.") for name in changed if name.startswith(f"{ENVIRONMENT}.")]
@@ -287,13 +287,13 @@ def _finite(value: object) -> object:
     return None if isinstance(value, float) and not abs(value) < float("inf") else value
 
 
-def _differences(found: Json, wanted: Json, prefix: str = "") -> list[str]:
-    """Dotted names of the entries in which two nested requests differ."""
+def differences(found: Json, wanted: Json, prefix: str = "") -> list[str]:
+    """Dotted names of the entries in which two nested requests differ, in alphabetical order."""
     names: list[str] = []
     for key in sorted(found.keys() | wanted.keys()):
         old, new = found.get(key), wanted.get(key)
         if isinstance(old, dict) and isinstance(new, dict):
-            names += _differences(cast("dict[str, Any]", old), cast("dict[str, Any]", new), f"{prefix}{key}.")
+            names += differences(cast("dict[str, Any]", old), cast("dict[str, Any]", new), f"{prefix}{key}.")
         elif old != new:
             names.append(f"{prefix}{key}")
     return names

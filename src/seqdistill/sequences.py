@@ -18,7 +18,12 @@ from seqdistill.learners import embed_items
 MAX_CACHED_PROBABILITIES = 64_000_000
 """Distributions of at most so many numbers (256 MiB) are computed once instead of at every step of `fresh` training."""
 
-Embedder = Callable[[Tensor], Tensor]
+Rows = Tensor | slice
+EVERY = slice(None)
+"""All rows."""
+
+Embedder = Callable[[Tensor, Rows], Tensor]
+"""Embedding E [num_items, dim] and k rows -> [k, positions, dim]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +62,13 @@ class Sequences:
         return Sequences(*(t.to(device) for t in (self.read, self.predict, self.mask, self.item_factor)))
 
     def embedders(self) -> tuple[Embedder, Embedder]:
-        """Functions of an embedding E [num_items, dim] for the embedded inputs and targets, [n, positions, dim]."""
+        """For inputs and targets: functions of an embedding E [num_items, dim] and of rows, [k] or all of them."""
         return self._embedder(self.read), self._embedder(self.predict)
 
     def _embedder(self, role: Tensor) -> Embedder:
         if not role.is_floating_point():
-            return lambda embedding: embed_items(role, embedding)
+            return lambda embedding, rows: embed_items(role[rows], embedding)
         if role[..., 0].numel() * self.num_items > MAX_CACHED_PROBABILITIES:
-            return lambda embedding: soft_embeddings(role, self.item_factor, embedding)
+            return lambda embedding, rows: soft_embeddings(role[rows], self.item_factor, embedding)
         probabilities = (role @ self.item_factor.T).softmax(-1)
-        return lambda embedding: probabilities @ embedding
+        return lambda embedding, rows: probabilities[rows] @ embedding

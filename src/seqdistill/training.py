@@ -7,7 +7,7 @@ targets may be distributions. Learners that cannot answer for all positions at o
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,12 +36,14 @@ from seqdistill.resuming import (
     under,
 )
 from seqdistill.seeding import derive_seed, seeded
-from seqdistill.sequences import Embedder, Sequences
+from seqdistill.sequences import EVERY, Embedder, Rows, Sequences
 from seqdistill.summary import Schedule
 from seqdistill.views import WHOLE_IN_A_LOG, ask, draws_per_sequence, passes_per_epoch
 
 CPU = torch.device("cpu")
 State = dict[str, Tensor]
+OnStep = Callable[[int, Recommender], bool | None]
+OnEpoch = Callable[[int, Recommender, float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +65,7 @@ class FittedToLog:
     checkpoints: dict[int, State] = field(default_factory=dict[int, State])
 
 
-def fit_to_log(
+def fit_to_log(  # noqa: PLR0913 - most have a default
     dataset: Dataset,
     config: TeacherConfig,
     *,
@@ -72,9 +74,11 @@ def fit_to_log(
     architecture: LearnerConfig | None = None,
     dim: int | None = None,
     device: torch.device = CPU,
+    item_factor: Tensor | None = None,
     progress: Progress = SILENT,
     title: str = "training on the log",
     keeper: Keeper = KEEP_NOTHING,
+    on_epoch: OnEpoch | None = None,
 ) -> FittedToLog:
     """Train a recommender on the training part of a log, with early stopping on the validation log-likelihood.
 
@@ -86,25 +90,37 @@ def fit_to_log(
         architecture: of the learner; the one in `config` by default.
         dim: width of the item embedding; the one in `config` by default.
         device: where to train.
+        item_factor: the embedding, frozen, [num_items, dim]; None for one of its own, trained from random.
         progress: where to report.
         title: of the report.
         keeper: gets the state after every batch.
+        on_epoch: called with 0 before the first epoch and after each with its number, the model as it is then, and the
+            seconds spent in epochs, validations left out.
 
     Raises:
         SeqDistillError: if the loss stops being finite.
     """
     kept = keeper.kept()
     with seeded(derive_seed(seed, "log"), device):
-        fit = _LogFit(dataset, config, architecture or config, dim or config.dim, length, seed, device, keeper)
+        learner = build_learner(architecture or config, dim=dim or config.dim, length=length, dropout=config.dropout)
+        if item_factor is None:
+            model = Recommender.fresh(learner, dataset.num_items).to(device)
+        else:
+            model = Recommender.shared(learner, item_factor).to(device)
+        fit = _LogFit(model, dataset, config, length, seed, device, keeper)
         if kept is not None:
             resume(fit, kept)
             if kept.finished:
                 return fit.outcome()
+        if on_epoch is not None:
+            on_epoch(0, model, 0.0)
         with progress.task(title, config.epochs, done=fit.epoch - 1) as task:
             while not fit.finished:
                 fit.run_epoch()
                 task.advance(f"validation NDCG@10 {fit.latest['ndcg@10']:.4f}, best epoch {fit.best_epoch}")
                 keeper.offer(fit.state)
+                if on_epoch is not None:
+                    on_epoch(fit.epoch - 1, model, fit.in_epochs)
     keeper.finish(fit.final())
     return fit.outcome()
 
@@ -114,10 +130,9 @@ class _LogFit:
 
     def __init__(
         self,
+        model: Recommender,
         dataset: Dataset,
         config: TeacherConfig,
-        architecture: LearnerConfig,
-        dim: int,
         length: int,
         seed: int,
         device: torch.device,
@@ -127,11 +142,10 @@ class _LogFit:
         self._dataset, self._config, self._length, self._seed = dataset, config, length, seed
         self._device, self._keeper = device, keeper
         self._rng = np.random.default_rng(derive_seed(seed, "windows"))
-        learner = build_learner(architecture, dim=dim, length=length, dropout=config.dropout)
-        self._model = Recommender.fresh(learner, dataset.num_items).to(device)
-        self._optimiser = torch.optim.Adam(
-            self._model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        self._model = model
+        trained = [p for p in model.parameters() if p.requires_grad]
+        self._optimiser = torch.optim.Adam(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+        self.in_epochs = 0.0
         self._early: dict[int, State] = {}
         self.epoch = 1
         self.best_epoch = 0
@@ -150,6 +164,7 @@ class _LogFit:
 
     def run_epoch(self) -> None:
         """What is left of an epoch, and its validation."""
+        began = time.perf_counter()
         config = self._config
         epoch = Epoch(self._model, self._dataset, length=self._length, batch_size=config.batch_size, rng=self._rng)
         if self._resumed_at is not None and self._batch > 0:
@@ -165,6 +180,7 @@ class _LogFit:
                 )
             self._batch += 1
             self._keeper.offer(self.state)
+        self.in_epochs += time.perf_counter() - began
         if self.epoch in config.keep_epochs:
             self._early[self.epoch] = _copy(self._model.learner.state_dict())
         self.latest = summarise(rank_held_out(self._model, self._dataset, "validation", length=self._length))
@@ -286,7 +302,7 @@ class Epoch:
         return value
 
 
-def fit_to_sequences(
+def fit_to_sequences(  # noqa: PLR0913 - most have a default
     sequences: Sequences,
     architecture: LearnerConfig,
     regime: Regime,
@@ -296,23 +312,26 @@ def fit_to_sequences(
     length: int | None = None,
     dim: int | None = None,
     dropout: float = 0.0,
+    batch_size: int | None = None,
     device: torch.device = CPU,
-    on_step: Callable[[int, Recommender], bool | None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Recommender:
-    """Train a new recommender on a few sequences, all of them at every step.
+    """Train a new recommender on a few sequences.
 
     Args:
         sequences: what to learn.
         architecture: of the learner.
         regime: `shared` freezes the item factor as the embedding; `fresh` trains one from random.
         schedule: steps and (constant) learning rate, as in the inner loop the summary was made for.
-        seed: decides the initial parameters and the dropout.
+        seed: decides the initial parameters, the batches and the dropout.
         length: positions the learner can read; by default those of the sequences.
         dim: width of the learner, by default that of the item factor. At another one, `shared` trains a projection of
             the frozen item factor (see `initial_projection`).
         dropout: of the learner while it trains.
+        batch_size: sequences a step reads, at most; None for all of them at every step.
         device: where to train.
-        on_step: called after each step with its number, 1-based, and the model as it is then; False stops it.
+        on_step: called with 0 before the first step and after each with its number, and the model as it is then; False
+            stops the training.
     """
     sequences = sequences.to(device)
     factor = sequences.item_factor
@@ -322,16 +341,21 @@ def fit_to_sequences(
         learner = build_learner(architecture, dim=width, length=length or sequences.length, dropout=dropout)
         model = Recommender.shared(learner, factor) if regime == "shared" else Recommender.fresh(learner, len(factor))
         model = model.to(device).train()
+        if on_step is not None:
+            on_step(0, model)
         if regime == "shared":
-            embed_inputs, embed_targets = _constant(embed_inputs(factor)), _constant(embed_targets(factor))
-        draws = draws_per_sequence(learner, len(sequences.mask))
-        present = sequences.mask.repeat(draws, 1)
+            embed_inputs, embed_targets = (
+                _constant(embed_inputs(factor, EVERY)),
+                _constant(embed_targets(factor, EVERY)),
+            )
         trained = [p for p in model.parameters() if p.requires_grad]
         optimiser = torch.optim.Adam(trained, lr=schedule.learning_rate)
-        for step in range(1, schedule.steps + 1):
-            asked = ask(learner, present)
-            inputs = _repeated(model.project(embed_inputs(model.embedding)), draws)
-            targets = _repeated(embed_targets(model.embedding), draws)
+        for step, rows in enumerate(_batches(len(sequences.mask), batch_size, schedule.steps), start=1):
+            mask = sequences.mask[rows]
+            draws = draws_per_sequence(learner, len(mask))
+            asked = ask(learner, mask.repeat(draws, 1))
+            inputs = _repeated(model.project(embed_inputs(model.embedding, rows)), draws)
+            targets = _repeated(embed_targets(model.embedding, rows), draws)
             states = learner(inputs, asked.mask, asked.at)[asked.counted]
             loss = soft_cross_entropy(states, model.project(asked.select(targets)), model.item_embedding).mean()
             optimiser.zero_grad()
@@ -342,12 +366,22 @@ def fit_to_sequences(
     return model.eval()
 
 
+def _batches(count: int, batch_size: int | None, steps: int) -> Iterator[Rows]:
+    """Rows of each step: all of them, or batches of almost equal size that come round in an order drawn anew."""
+    if batch_size is None or count <= batch_size:
+        yield from (EVERY for _ in range(steps))
+        return
+    parts = -(-count // batch_size)
+    for begin in range(0, steps, parts):
+        yield from torch.randperm(count).tensor_split(parts)[: steps - begin]
+
+
 def _repeated(rows: Tensor, times: int) -> Tensor:
     return rows if times == 1 else rows.repeat(times, 1, 1)
 
 
 def _constant(embedded: Tensor) -> Embedder:
-    return lambda _embedding: embedded
+    return lambda _embedding, rows: embedded[rows]
 
 
 def _copy(state: State) -> State:

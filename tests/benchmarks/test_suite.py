@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import epoch, floor, growth, harness, hypergradient, our_epoch, recommend, render
+from benchmarks import epoch, floor, growth, harness, hypergradient, our_epoch, ranking, recommend, render
 
 TINY = ["--num-sequences", "3", "--length", "5", "--window", "2", "--rounds", "2", "--threads", "1"]
 
@@ -132,6 +132,20 @@ def test_recommend_answers_every_history(capsys: pytest.CaptureFixture[str]) -> 
     assert row["result"] == {"answered": 40, "recommended": 400}
 
 
+def test_ranking_agrees_with_recbole_on_the_same_scores(capsys: pytest.CaptureFixture[str]) -> None:
+    if not (harness.ROOT / ".venv-recbole" / "bin" / "python").exists():
+        pytest.skip("no .venv-recbole")
+    words = ["--users", "70", "--items", "40", "--rounds", "1", "--threads", "1"]
+    ours, theirs = run(ranking.main, capsys, *words)["rows"]
+    assert ours["result"] == pytest.approx(theirs["result"], abs=1.5e-4)
+
+
+def test_rankings_of_other_outcomes_are_refused() -> None:
+    rows = [{"method": name, "result": {"hr@10": value}} for name, value in (("seqdistill", 0.5), ("recbole", 0.6))]
+    with pytest.raises(SystemExit, match="the metrics differ"):
+        ranking.check_metrics(rows)
+
+
 def test_synthetic_log_is_a_valid_dataset() -> None:
     log = our_epoch.synthetic_log(users=9, items=20, seed=0)
     assert log.num_users == 9
@@ -194,10 +208,10 @@ def test_result_is_written_and_rendered(tmp_path: Path) -> None:
     assert page.read_text(encoding="utf-8") == text
 
 
-@pytest.mark.parametrize("name", ["hypergradient", "floor", "epoch", "growth", "recommend"])
+@pytest.mark.parametrize("name", ["hypergradient", "floor", "epoch", "growth", "ranking", "recommend"])
 def test_tables_show_measured_and_failed_rows(name: str) -> None:
-    labels = {"method": "replay", "items": 5, "dim": 2, "axis": "items", "value": 5, "dataset": "log"}
-    labels |= {"learner": "sasrec", "users": 7}
+    labels = {"method": "replay", "items": 5, "users": 7, "dim": 2, "axis": "items", "value": 5, "dataset": "log"}
+    labels["learner"] = "sasrec"
     measured = {
         **labels,
         "seconds_median": 1.5,

@@ -109,6 +109,25 @@ def test_time_left_is_that_of_recent_units_and_forgets_the_first() -> None:
     assert pace.left == pytest.approx(29.9, rel=0.1)
 
 
+def test_units_done_together_weigh_as_many() -> None:
+    clock = Clock()
+    pace = Pace(1000, clock)
+    clock.now = 5.0
+    pace.advance(100)
+    assert pace.left is None
+    pace.advance(0)
+    assert pace.left is None
+    # A second a unit, whether in large pieces or in small ones.
+    for units in (200, 1, 9, 40):
+        clock.now += units
+        pace.advance(units)
+    assert pace.left == pytest.approx(650)
+    # What is done together at another pace counts for as much as it is.
+    clock.now += 500.0
+    pace.advance(250)
+    assert pace.left == pytest.approx(400 * 2, rel=0.05)
+
+
 def test_waiting_longer_than_usual_does_not_use_up_the_units_to_come() -> None:
     clock = Clock()
     pace = Pace(10, clock)

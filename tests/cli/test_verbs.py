@@ -16,7 +16,7 @@ from seqdistill import __version__
 Invoke = Callable[..., Result]
 Finished = tuple[Path, Result]
 
-METRICS = {"hr@10", "ndcg@10", "hr@20", "ndcg@20", "ndcg@100", "mrr", "log_likelihood"}
+METRICS = {f"{name}@{k}" for name in ("hr", "ndcg", "mrr") for k in (10, 20)} | {"ndcg@100", "mrr", "log_likelihood"}
 
 
 def one_error_line(result: Result) -> str:

@@ -280,7 +280,8 @@ class Bars:
         self.titles.append(f"{title}/{total - done}")
         yield self
 
-    def advance(self, note: str = "") -> None:
+    def advance(self, note: str = "", *, units: int = 1) -> None:
+        del units
         self.notes.append(note)
 
 

@@ -35,9 +35,9 @@ class _Counter:
     def __init__(self, stopper: Stopper, title: str, done: int) -> None:
         self._stopper, self._title, self._done = stopper, title, done
 
-    def advance(self, note: str = "") -> None:
+    def advance(self, note: str = "", *, units: int = 1) -> None:
         del note
-        self._done += 1
+        self._done += units
         if (self._title, self._done) == self._stopper.stop:
             self._stopper.interruption.requested = signal.SIGTERM
 

@@ -13,6 +13,7 @@ import typer
 
 from seqdistill import __version__
 from seqdistill.cli.check import check
+from seqdistill.cli.compare import compare
 from seqdistill.cli.console import print_error, print_line, stderr_console
 from seqdistill.cli.datasets import datasets
 from seqdistill.cli.distill import distill
@@ -83,6 +84,7 @@ _add(prepare)
 _add(distill)
 _add(train)
 _add(evaluate)
+_add(compare)
 _add(recommend)
 _add(datasets)
 _add(inspect)

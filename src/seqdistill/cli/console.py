@@ -94,16 +94,23 @@ class Pace:
     def __init__(self, total: int, clock: Clock = time.monotonic) -> None:
         self.total = total
         self.done = 0
+        self._unmeasured = 0
         self._clock = clock
         self._started = self._last = clock()
         self._mean = 0.0
 
-    def advance(self) -> None:
-        """One more unit is done."""
+    def advance(self, units: int = 1) -> None:
+        """So many more units are done; those done together count as alike."""
+        if units == 0:
+            return
         now = self._clock()
         if self.done > 0:
-            self._mean += max(self.SMOOTHING, 1 / self.done) * (now - self._last - self._mean)
-        self.done += 1
+            measured = self.done - self._unmeasured + units
+            share = max(1 - (1 - self.SMOOTHING) ** units, units / measured)
+            self._mean += share * ((now - self._last) / units - self._mean)
+        else:
+            self._unmeasured = units
+        self.done += units
         self._last = now
 
     @property
@@ -121,7 +128,7 @@ class Pace:
         remaining = self.total - self.done
         if remaining <= 0:
             return 0.0
-        if self.done < 2:
+        if self.done == self._unmeasured:
             return None
         return remaining * self._mean - min(self._clock() - self._last, self._mean)
 
@@ -206,10 +213,10 @@ class _BarTask:
     bars: rich.progress.Progress
     identity: rich.progress.TaskID
 
-    def advance(self, note: str = "") -> None:
-        self.work.pace.advance()
+    def advance(self, note: str = "", *, units: int = 1) -> None:
+        self.work.pace.advance(units)
         self.work.note = note or self.work.note
-        self.bars.advance(self.identity)
+        self.bars.advance(self.identity, units)
 
 
 class _LineTask:
@@ -219,9 +226,9 @@ class _LineTask:
         self._clock = clock
         self._spoke = clock()
 
-    def advance(self, note: str = "") -> None:
+    def advance(self, note: str = "", *, units: int = 1) -> None:
         work = self._work
-        work.pace.advance()
+        work.pace.advance(units)
         work.note = note or work.note
         if self._clock() - self._spoke >= LINE_SECONDS and work.pace.done < work.pace.total:
             self._spoke = self._clock()

@@ -1,6 +1,6 @@
 """Tables for people: the rows of a result, in as many columns as there is room for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,11 +23,13 @@ class ResultColumn:
         header: at most two short lines.
         cell: text for a row, empty where the row has no such figure.
         keep: the higher, the later it gives way on a narrow terminal.
+        text: whether it holds words, which stand to the left.
     """
 
     header: str
     cell: Callable[[Row], str]
     keep: int
+    text: bool = False
 
 
 def _metric(name: str, *, spread: bool = False) -> Callable[[Row], str]:
@@ -51,9 +53,18 @@ def _percent(name: str) -> Callable[[Row], str]:
     return cell
 
 
+def _difference(name: str) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        differences: dict[str, dict[str, float]] = row["difference"] or {}
+        interval = differences.get(name)
+        return "" if interval is None else f"{interval['low']:+.4f} {interval['high']:+.4f}"
+
+    return cell
+
+
 RESULT_COLUMNS = (
-    ResultColumn("learners trained on", lambda row: row["name"], 10),
-    ResultColumn("regime", lambda row: row["regime"] or "", 9),
+    ResultColumn("learners trained on", lambda row: row["name"], 10, text=True),
+    ResultColumn("regime", lambda row: row["regime"] or "", 9, text=True),
     ResultColumn("NDCG@10", _metric("ndcg@10", spread=True), 8),
     ResultColumn("HR@10", _metric("hr@10", spread=True), 7),
     ResultColumn("% full\nNDCG@10", _percent("ndcg@10"), 6),
@@ -65,11 +76,28 @@ RESULT_COLUMNS = (
     ResultColumn("size", lambda row: size(row["bytes"]), 3),
 )
 
+COMPARISON_COLUMNS = (
+    RESULT_COLUMNS[0],
+    ResultColumn("targets", lambda row: row["targets"] or "", 9, text=True),
+    *RESULT_COLUMNS[1:5],
+    ResultColumn("difference\nNDCG@10, 95%", _difference("ndcg@10"), 6),
+    *RESULT_COLUMNS[5:],
+)
 
-def print_result(console: Console, result: dict[str, Any]) -> None:
+
+def print_comparison(console: Console, comparison: dict[str, Any]) -> None:
+    """Print a comparison's rows of the summary's own size, and what they come down to."""
+    rows = [row for row in comparison["rows"] if row["size"] in (None, "n")]
+    print_result(console, {**comparison, "dataset": comparison["dataset"]["name"], "rows": rows}, COMPARISON_COLUMNS)
+    console.print()
+    for sentence in comparison["verdict"]:
+        console.print(Text(sentence))
+
+
+def print_result(console: Console, result: dict[str, Any], choice: Sequence[ResultColumn] = RESULT_COLUMNS) -> None:
     """Print a result's table, what it was measured on, and which columns had to give way."""
     rows: list[Row] = result["rows"]
-    columns = [column for column in RESULT_COLUMNS if any(column.cell(row) for row in rows)]
+    columns = [column for column in choice if any(column.cell(row) for row in rows)]
     left_out: list[ResultColumn] = []
     while len(columns) > 2 and _natural_width(console, _table(columns, rows)) > console.width:
         left_out.append(min(columns, key=lambda column: column.keep))
@@ -102,8 +130,8 @@ def print_metrics(console: Console, document: dict[str, Any]) -> None:
 
 def _table(columns: list[ResultColumn], rows: list[Row]) -> Table:
     table = _house_style()
-    for index, column in enumerate(columns):
-        table.add_column(column.header, justify="left" if index < 2 else "right", no_wrap=True, vertical="bottom")
+    for column in columns:
+        table.add_column(column.header, justify="left" if column.text else "right", no_wrap=True, vertical="bottom")
     for row in rows:
         ours = str(row["name"]).startswith("distilled")
         table.add_row(*(column.cell(row) for column in columns), style="bold" if ours else "")
@@ -122,8 +150,9 @@ def _natural_width(console: Console, table: Table) -> int:
 
 def _caption(result: dict[str, Any]) -> Text:
     rows: list[Row] = result["rows"]
-    learners = sorted({str(row["learner"]) for row in rows})
-    seeds = sorted({int(row["seeds"]) for row in rows})
+    learning = [row for row in rows if row["learner"] is not None]
+    learners = sorted({str(row["learner"]) for row in learning})
+    seeds = sorted({int(row["seeds"]) for row in learning})
     spread = count(seeds[-1], "learner") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} learners"
     learned = f"{', '.join(learners)}, {spread} a row" + (" (± standard deviation)" if seeds[-1] > 1 else "")
     parts = (result["dataset"], *describe_protocol(result["protocol"]), learned)

@@ -3,24 +3,21 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from seqdistill.config import REGIMES, Config, Regime
 from seqdistill.data.dataset import Dataset
 from seqdistill.distillation.loop import Distilled
-from seqdistill.distillation.start import random_factors
+from seqdistill.evaluation.coresets import RealSequences, mean_embedding
 from seqdistill.evaluation.kept import KeptRows
-from seqdistill.evaluation.table import Evaluator, SequencesOf
+from seqdistill.evaluation.rows import ITEM_BYTES
+from seqdistill.evaluation.sources import SequencesOf, noise
+from seqdistill.evaluation.table import Evaluator
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import KEEP_NOTHING, Keeper, Parts
-from seqdistill.seeding import derive_seed
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule, Summary
 from seqdistill.training import CPU
-
-ITEM_BYTES = 4
-"""Of an item in a stored hard sequence."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,15 +55,15 @@ def short_evaluation(
     full = evaluator.full_data()
     rows = [full]
     rows.append(
-        evaluator.sequences(
-            "item factor only", "shared", lambda seed: _untrained(summary, config, seed), summary.size_bytes()
-        )
+        evaluator.sequences("item factor only", "shared", lambda seed: noise(summary, seed), summary.size_bytes())
     )
-    windows = torch.from_numpy(dataset.training_windows(config.distill.length))
-    real_bytes = summary.size_bytes(factors=False) + config.distill.num_sequences * windows.shape[1] * ITEM_BYTES
-    rows.append(
-        evaluator.sequences("random sequences", "shared", lambda seed: _random_real(windows, summary, seed), real_bytes)
-    )
+    real = RealSequences(dataset, config.distill.length, mean_embedding(summary.item_factor))
+    real_bytes = summary.size_bytes(factors=False) + summary.num_sequences * (config.distill.length + 1) * ITEM_BYTES
+
+    def random_real(seed: int) -> Sequences:
+        return Sequences.from_windows(real.choose("random", summary.num_sequences, seed), summary.item_factor)
+
+    rows.append(evaluator.sequences("random sequences", "shared", random_real, real_bytes))
     schedules: dict[Regime, Schedule] = {}
     for name, source in (("start, soft targets", distilled.start), ("distilled", summary)):
         for regime in REGIMES:
@@ -86,19 +83,3 @@ def short_evaluation(
 def _always(summary: Summary) -> SequencesOf:
     sequences = summary.sequences()
     return lambda _seed: sequences
-
-
-def _untrained(summary: Summary, config: Config, seed: int) -> Sequences:
-    """A summary of the same shape whose factors are noise: what the item factor alone gives."""
-    rng = torch.Generator().manual_seed(derive_seed(seed, "untrained"))
-    settings = config.distill
-    width = summary.factors.core.shape[2]
-    factors = random_factors(settings.num_sequences, settings.length, width, settings.ranks, summary.item_factor, rng)
-    return Summary(factors, summary.item_factor, summary.item_ids, summary.targets).sequences()
-
-
-def _random_real(windows: torch.Tensor, summary: Summary, seed: int) -> Sequences:
-    """As many randomly drawn training windows as the summary has sequences, with hard targets."""
-    rng = np.random.default_rng(derive_seed(seed, "random sequences"))
-    rows = rng.choice(len(windows), size=min(summary.num_sequences, len(windows)), replace=False)
-    return Sequences.from_windows(windows[torch.from_numpy(rows)], summary.item_factor)

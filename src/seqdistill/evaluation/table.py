@@ -5,7 +5,7 @@ with seeds of their own, each tested once.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,16 +13,17 @@ import numpy as np
 import torch
 
 from seqdistill.config import Config, LearnerConfig, Regime
-from seqdistill.data.dataset import Dataset
-from seqdistill.evaluation.metrics import summarise
+from seqdistill.data.dataset import Dataset, HeldOut
+from seqdistill.evaluation.metrics import UserScores, summarise
 from seqdistill.evaluation.ranking import rank_held_out
+from seqdistill.evaluation.sources import SequencesOf
 from seqdistill.learners import Recommender
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import KEEP_NOTHING, Parts
 from seqdistill.seeding import derive_seed
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
-from seqdistill.training import CPU, fit_to_log, fit_to_sequences
+from seqdistill.training import CPU, OnStep, fit_to_log, fit_to_sequences
 
 SELECTION = "ndcg@100"
 """Validation metric that schedules are chosen by: a ranking metric, yet smooth where a top-10 figure jumps."""
@@ -30,8 +31,12 @@ SELECTION = "ndcg@100"
 PATIENCE = 3
 """Candidate numbers of steps in a row that may fall short of the best before the search gives a rate up."""
 
-SequencesOf = Callable[[int], Sequences]
-"""Training sequences for a seed; the same ones for every seed where nothing about them is random."""
+
+class Tried(NamedTuple):
+    """A schedule and its validation score."""
+
+    score: float
+    schedule: Schedule
 
 
 class Spread(NamedTuple):
@@ -100,6 +105,7 @@ class Evaluator:
         device: where to train.
         progress: where to report.
         between_steps: called between two steps on a few sequences; may raise.
+        batch_size: most sequences a step reads; None for all.
     """
 
     dataset: Dataset
@@ -107,6 +113,7 @@ class Evaluator:
     device: torch.device = CPU
     progress: Progress = SILENT
     between_steps: Callable[[], None] = _go_on
+    batch_size: int | None = None
 
     def full_data(self, parts: Parts | None = None) -> Row:
         """Learners trained on the whole log, from scratch, with early stopping.
@@ -122,7 +129,7 @@ class Evaluator:
                 self.dataset,
                 config.teacher,
                 length=config.distill.length,
-                seed=self._test_seed(index),
+                seed=self.test_seed(index),
                 architecture=self._architecture,
                 device=self.device,
                 progress=self.progress,
@@ -152,49 +159,51 @@ class Evaluator:
             schedule = schedule or self.choose_schedule(regime, sequences_of)
             task.advance(f"{schedule.steps} steps at rate {schedule.learning_rate:g}")
             for index in range(count):
-                seed = self._test_seed(index)
+                seed = self.test_seed(index)
                 started = time.perf_counter()
-                models.append(self._fit(sequences_of(seed), regime, schedule, seed))
+                models.append(self.fit(sequences_of(seed), regime, schedule, seed))
                 seconds.append(time.perf_counter() - started)
                 task.advance()
         return self._row(name, regime, models, seconds, num_bytes, schedule)
 
     def choose_schedule(self, regime: Regime, sequences_of: SequencesOf) -> Schedule:
-        """The learning rate and number of steps with the best validation NDCG@100, of the candidates.
+        """The learning rate and number of steps with the best validation NDCG@100, of the candidates."""
+        return best_schedule(
+            tried
+            for rate in self.config.evaluate.candidate_rates
+            for tried in self.try_rate(regime, sequences_of, rate)
+        )
 
-        A rate is given up when the score has fallen short of its best for `PATIENCE` candidate numbers of steps.
+    def try_rate(self, regime: Regime, sequences_of: SequencesOf, rate: float) -> list[Tried]:
+        """Validation NDCG@100 at the candidate numbers of steps, in one run.
+
+        A rate is given up when the score has fallen short of its best for `PATIENCE` candidates.
         """
         evaluate = self.config.evaluate
         seed = derive_seed(self.config.seed, "selection")
-        best: list[tuple[float, Schedule]] = []
-        for rate in evaluate.candidate_rates:
-            of_rate: list[float] = []
+        tried: list[Tried] = []
 
-            def watch(step: int, model: Recommender, rate: float = rate, of_rate: list[float] = of_rate) -> bool:
-                if step not in evaluate.candidate_steps:
-                    return True
-                scores = rank_held_out(
-                    model,
-                    self.dataset,
-                    "validation",
-                    length=self.config.distill.length,
-                    mask_seen=evaluate.mask_seen,
-                )
-                of_rate.append(summarise(scores)[SELECTION])
-                best.append((of_rate[-1], Schedule(rate, step)))
-                return max(of_rate) in of_rate[-PATIENCE:]
+        def watch(step: int, model: Recommender) -> bool:
+            if step not in evaluate.candidate_steps:
+                return True
+            score = summarise(self.rank(model, "validation"))[SELECTION]
+            tried.append(Tried(score, Schedule(rate, step)))
+            return max(t.score for t in tried) in [t.score for t in tried[-PATIENCE:]]
 
-            self._fit(sequences_of(seed), regime, Schedule(rate, max(evaluate.candidate_steps)), seed, watch)
-        return max(best, key=lambda scored: scored[0])[1]
+        self.fit(sequences_of(seed), regime, Schedule(rate, max(evaluate.candidate_steps)), seed, on_step=watch)
+        return tried
 
-    def _fit(
+    def fit(
         self,
         sequences: Sequences,
         regime: Regime,
         schedule: Schedule,
         seed: int,
-        on_step: Callable[[int, Recommender], bool | None] | None = None,
+        *,
+        on_step: OnStep | None = None,
     ) -> Recommender:
+        """A new learner of the rows' architecture, trained on sequences."""
+
         def watch(step: int, model: Recommender) -> bool | None:
             self.between_steps()
             return None if on_step is None else on_step(step, model)
@@ -207,9 +216,25 @@ class Evaluator:
             seed=seed,
             length=self.config.distill.length,
             dropout=self.config.train.dropout,
+            batch_size=self.batch_size,
             device=self.device,
             on_step=watch,
         )
+
+    def rank(self, model: Recommender, part: HeldOut, *, sample_seed: int | None = None) -> UserScores:
+        """Rank the held-out items as the settings say."""
+        return rank_held_out(
+            model,
+            self.dataset,
+            part,
+            length=self.config.distill.length,
+            mask_seen=self.config.evaluate.mask_seen,
+            sample_seed=sample_seed,
+        )
+
+    def test_seed(self, index: int) -> int:
+        """Of a learner that is tested; it has no part in any choice."""
+        return derive_seed(self.config.seed, "test", index)
 
     def _row(
         self,
@@ -221,16 +246,8 @@ class Evaluator:
         schedule: Schedule | None,
     ) -> Row:
         evaluate = self.config.evaluate
-        tested = [
-            summarise(
-                rank_held_out(
-                    model, self.dataset, "test", length=self.config.distill.length, mask_seen=evaluate.mask_seen
-                ),
-                evaluate.cutoffs,
-            )
-            for model in models
-        ]
-        metrics = {metric: _spread([row[metric] for row in tested]) for metric in tested[0]}
+        tested = [summarise(self.rank(model, "test"), evaluate.cutoffs) for model in models]
+        metrics = {metric: spread_of([row[metric] for row in tested]) for metric in tested[0]}
         learner = self._architecture.learner
         return Row(name, learner, regime, len(models), metrics, float(np.mean(seconds)), num_bytes, schedule)
 
@@ -238,9 +255,12 @@ class Evaluator:
     def _architecture(self) -> LearnerConfig:
         return self.config.train
 
-    def _test_seed(self, index: int) -> int:
-        return derive_seed(self.config.seed, "test", index)
+
+def best_schedule(tried: Iterable[Tried]) -> Schedule:
+    """The first of those with the best score."""
+    return max(tried, key=lambda candidate: candidate.score).schedule
 
 
-def _spread(values: Sequence[float]) -> Spread:
+def spread_of(values: Sequence[float]) -> Spread:
+    """Mean and sample standard deviation."""
     return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0)

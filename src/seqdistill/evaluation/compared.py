@@ -1,0 +1,239 @@
+"""What a comparison is of: the summary, its settings, its teacher and what making it cost."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from seqdistill.artifacts import MANIFEST, Json
+from seqdistill.config import Config, parse_config
+from seqdistill.data.dataset import Dataset
+from seqdistill.errors import SeqDistillError
+from seqdistill.evaluation.compare import Comparison
+from seqdistill.evaluation.store import INPUTS
+from seqdistill.learners import Recommender
+from seqdistill.models import TrainedModel
+from seqdistill.progress import Progress
+from seqdistill.runs import RESULT
+from seqdistill.seeding import derive_seed
+from seqdistill.summary import Summary
+from seqdistill.training import fit_to_log
+
+SAME_FACTOR = 1e-6
+"""Largest difference between a teacher's embedding and the item factor that came from it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """A summary with what lies around it.
+
+    Attributes:
+        summary: the summary.
+        paper: a summary distilled as the paper does, if there is one.
+        teacher: folder of its teacher; None where it has to be trained again.
+        seconds: of "teacher" and "distill", None where not known.
+        words: of the command line that name all this.
+    """
+
+    summary: Summary
+    paper: Summary | None
+    teacher: Path | None
+    seconds: dict[str, float | None]
+    words: tuple[str, ...]
+
+    @classmethod
+    def find(
+        cls, source: str | Path | Summary, *, teacher: str | Path | None = None, paper: str | Path | None = None
+    ) -> "Compared":
+        """From a summary, its folder, or a run.
+
+        Raises:
+            SeqDistillError: a damaged or missing folder.
+        """
+        extra = [
+            word for name, value in (("--teacher", teacher), ("--paper", paper)) if value for word in (name, str(value))
+        ]
+        given_teacher = None if teacher is None else Path(teacher)
+        given_paper = None if paper is None else Summary.load(paper)
+        if isinstance(source, Summary):
+            return cls(source, given_paper, given_teacher, _costs(None), ("SUMMARY", *extra))
+        folder = Path(source)
+        inside = is_run(folder)
+        summary = Summary.load(folder / "summary" if inside else folder)
+        if inside:
+            of_run = folder / "teacher"
+            given_teacher = given_teacher or (of_run if of_run.is_dir() else None)
+            if given_paper is None and (folder / "paper").is_dir():
+                given_paper = Summary.load(folder / "paper")
+        return cls(summary, given_paper, given_teacher, _costs(folder if inside else None), (str(folder), *extra))
+
+    def settings(self, config: Config | None) -> Config:
+        """The given settings or those the summary was made with, at its number and length of sequences.
+
+        Raises:
+            SeqDistillError: if those of the summary mean nothing to this release.
+        """
+        config = config or parse_config(self._stored)
+        user, time, _ = self.summary.factors
+        shape = {"num_sequences": len(user), "length": len(time), "rank": (user.shape[1], time.shape[1])}
+        return config.model_copy(update={"distill": config.distill.model_copy(update=shape)})
+
+    def check(self, dataset: Dataset) -> None:
+        """Refuse a log that the summary was not made from.
+
+        Raises:
+            SeqDistillError: another catalogue, or another log or split, whose test items the summary may have seen.
+        """
+        for summary in (self.summary, self.paper):
+            if summary is not None and not summary.item_ids.equals(dataset.item_ids):
+                raise SeqDistillError(
+                    f"the summary knows {summary.num_items} items and {dataset.name} has {dataset.num_items}, and they "
+                    "are not the same; compare on the log it was made from, with the same data settings"
+                )
+        made_from = cast("Json", self.summary.details.get("dataset") or {})
+        if made_from.get("fingerprint", dataset.fingerprint) != dataset.fingerprint:
+            raise SeqDistillError(
+                f"the summary was made from another log or split than {dataset.name} is now, and may have seen what "
+                "would be tested; compare on the log it was made from, with the same data settings"
+            )
+
+    def request(self) -> Json:
+        """What of this decides the rows."""
+        teacher = None if self.teacher is None else _digest(TrainedModel.load(self.teacher).recommender)
+        paper = None if self.paper is None else self.paper.fingerprint
+        return {"summary": self.summary.fingerprint, "teacher": teacher or "trained again", "paper": paper}
+
+    def command(self, data: str | Path | Dataset, out: Path, config: Config) -> str:
+        """The command that makes the comparison again."""
+        log = data.name if isinstance(data, Dataset) else str(data)
+        words = ["seqdistill", "compare", *self.words, log, "--out", str(out), "--seed", str(config.seed)]
+        return shlex.join([*words, *_assignments(config, self.settings(None))])
+
+    def comparison(
+        self,
+        dataset: Dataset,
+        config: Config,
+        folder: Path,
+        *,
+        protocol: Json,
+        command: str,
+        device: torch.device,
+        progress: Progress,
+        notify: Callable[[str], None] | None,
+    ) -> Comparison:
+        """All that the comparison needs; the teacher is trained again where there is none.
+
+        Raises:
+            SeqDistillError: a teacher of another catalogue.
+        """
+        seconds, origin, place = dict(self.seconds), "given", self.teacher
+        if place is None:
+            origin, place = "trained again", folder / INPUTS / "teacher"
+            if not (place / MANIFEST).is_file():
+                self._train_teacher(dataset, config, place, device, progress)
+            seconds["teacher"] = seconds["teacher"] or TrainedModel.load(place).details["seconds"]
+        teacher = TrainedModel.load(place)
+        if not teacher.item_ids.equals(self.summary.item_ids):
+            raise SeqDistillError(f"{place} is a teacher of another catalogue; give that of the summary with --teacher")
+        embedding, factor = teacher.recommender.embedding.detach(), self.summary.item_factor
+        same = embedding.shape == factor.shape and bool((embedding - factor).abs().max() <= SAME_FACTOR)
+        if not same and notify is not None:
+            notify(
+                "the teacher's item embedding is not the summary's item factor: its soft targets go with its own "
+                "embedding, in the rows that have them"
+            )
+        return Comparison(
+            dataset,
+            config,
+            self.summary,
+            place,
+            {"from": origin, "matches_item_factor": same},
+            self.paper,
+            seconds,
+            protocol,
+            command,
+            self._made_by(dataset.name),
+        )
+
+    def _made_by(self, log: str) -> str | None:
+        """The command that made the summary."""
+        if not self._stored:
+            return None
+        made_with = parse_config(self._stored)
+        words = ["seqdistill", "distill", log, *(["--paper"] if self.paper is not None else []), "--out", "RUN"]
+        return shlex.join([*words, "--seed", str(made_with.seed), *_assignments(made_with, Config())])
+
+    def _train_teacher(
+        self, dataset: Dataset, config: Config, place: Path, device: torch.device, progress: Progress
+    ) -> None:
+        """As `distill` did, with the settings and the seed that it had."""
+        made_with = parse_config(self._stored) if self._stored else config
+        length = self.summary.length
+        fitted = fit_to_log(
+            dataset,
+            made_with.teacher,
+            length=length,
+            seed=derive_seed(made_with.seed, "teacher"),
+            device=device,
+            progress=progress,
+            title="teacher",
+        )
+        details = {"seconds": fitted.seconds}
+        TrainedModel.from_log(fitted, made_with.teacher, length, dataset.item_ids, details).save(place)
+
+    @property
+    def _stored(self) -> dict[str, Any]:
+        return cast("dict[str, Any]", self.summary.details.get("config") or {})
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run with a summary in it, rather than a summary."""
+    return (folder / "summary").is_dir() and not (folder / MANIFEST).exists()
+
+
+def stored_settings(source: Path) -> dict[str, Any]:
+    """Settings that a summary was made with, as plain values; empty where it does not say.
+
+    Raises:
+        SeqDistillError: a damaged or missing folder.
+    """
+    summary = Summary.load(source / "summary" if is_run(source) else source)
+    return cast("dict[str, Any]", summary.details.get("config") or {})
+
+
+def _assignments(config: Config, base: Config) -> list[str]:
+    """`--set` words for what differs."""
+    words: list[str] = []
+    before = base.model_dump(mode="json")
+    for section, values in config.model_dump(mode="json").items():
+        for key, value in values.items() if section != "seed" else ():
+            if value != before[section][key]:
+                words += ["--set", f"{section}.{key}={'none' if value is None else json.dumps(value)}"]
+    return words
+
+
+def _costs(run: Path | None) -> dict[str, float | None]:
+    """Seconds of teacher and distillation, as a run tells them."""
+    unknown: dict[str, float | None] = {"teacher": None, "distill": None}
+    if run is None or not (run / RESULT).is_file():
+        return unknown
+    try:
+        told = json.loads((run / RESULT).read_text(encoding="utf-8"))["seconds"]
+        return {name: float(told[name]) for name in unknown}
+    except (ValueError, KeyError, TypeError) as error:
+        raise SeqDistillError(
+            f"{run / RESULT} is damaged; give the folder of the summary instead of the run"
+        ) from error
+
+
+def _digest(model: Recommender) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -28,15 +28,13 @@ def shown() -> str:
     """A table of both tools' results."""
     fuzzed = json.loads((RESULTS / "fuzz.json").read_text(encoding="utf-8"))
     hostile = json.loads((RESULTS / "hostile.json").read_text(encoding="utf-8"))
-    lines = ["| fuzzed | executions | loaded | refused | reasons | crashes | slowest |", "|---|---|---|---|---|---|---|"]
+    lines = ["| fuzzed | executions | loaded | refused | reasons | crashes | slowest |", "|---|" + 6 * "---|"]
     for name, run in fuzzed.items():
-        figures = " | ".join(f"{run[key]:,}" for key in ("executions", "loaded", "refused", "distinct_errors", "crashes"))
-        lines.append(f"| {name} | {figures} | {run['slowest_ms']:,.0f} ms |")
-    lines += [
-        "",
-        f"Made to do harm: {hostile['refused']} of {hostile['of']} refused under a limit of {hostile['memory_limit_mib']}"
-        f" MiB above what the process took before; the slowest took {hostile['slowest_seconds']:.2f} s.",
-    ]
+        keys = ("executions", "loaded", "refused", "distinct_errors", "crashes")
+        lines.append(f"| {name} | {' | '.join(f'{run[key]:,}' for key in keys)} | {run['slowest_ms']:,.0f} ms |")
+    refused, limit = f"{hostile['refused']} of {hostile['of']} refused", f"{hostile['memory_limit_mib']} MiB"
+    slowest = f"{hostile['slowest_seconds']:.2f} s"
+    lines += ["", f"Made to do harm: {refused}, within {limit} more than before; the slowest took {slowest}."]
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -1,6 +1,7 @@
 """A trained model as a folder: everything that ranking needs, and nothing else."""
 
 import re
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,11 +142,11 @@ class _Undrawn(TorchFunctionMode):
 
     def __torch_function__(
         self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401 - whatever torch has
+        func: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
         del types
         if getattr(func, "__name__", "") in ("normal_", "uniform_"):
             return args[0] if args else (kwargs or {})["tensor"]

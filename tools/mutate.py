@@ -1,6 +1,7 @@
 # pyright: basic
 """Mutations of files: of their bytes, of the words in them, and of JSON values in their places."""
 
+import copy
 import json
 import random
 import re
@@ -80,7 +81,7 @@ def mutate_json(data: bytes, rng: random.Random) -> bytes:
         holder, key = rng.choice(places)
         choice = rng.randrange(6)
         if choice <= 2:
-            holder[key] = rng.choice(NASTY)
+            holder[key] = copy.deepcopy(rng.choice(NASTY))
         elif choice == 3:
             del holder[key]
         elif choice == 4:

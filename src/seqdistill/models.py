@@ -1,6 +1,8 @@
 """A trained model as a folder: everything that ranking needs, and nothing else."""
 
 import re
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -9,6 +11,7 @@ import polars as pl
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from seqdistill import __version__
 from seqdistill.artifacts import Artifact, Details, Json, Manifest, open_artifact, write_artifact
@@ -134,6 +137,22 @@ MIGRATIONS = {1: _same}
 Extents = tuple[int, int]
 
 
+class _Undrawn(TorchFunctionMode):
+    """Parameters are left undrawn: the file has them, and torch loads its compiler to draw into no memory."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
+        del types
+        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
 class _Sizes(NamedTuple):
     """All that decides the shapes of a recommender."""
 
@@ -151,7 +170,7 @@ def _assemble(sizes: _Sizes, folder: Path, device: str) -> Recommender:
     """
     dim = (sizes.projection or sizes.embedding)[1]
     try:
-        with torch.device(device):
+        with torch.device(device), _Undrawn() if sizes.architecture.learner in LEARNERS else nullcontext():
             learner = build_learner(sizes.architecture, dim=dim, length=sizes.length)
             projection = None if sizes.projection is None else torch.empty(sizes.projection)
             return Recommender(learner, torch.empty(sizes.embedding), projection=projection)

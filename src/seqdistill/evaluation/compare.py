@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import torch
@@ -129,7 +129,7 @@ def write_rows(path: Path, document: Json) -> None:
         known = {key: row[key] for key in ("key", "name", "group", "learner", "regime", "targets", "sequences", "size")}
         known |= {"seeds": row["seeds"], "bytes": row["bytes"], "seconds_train": row["seconds_train"]}
         for metric, spread in row["metrics"].items():
-            difference: Json = (row["difference"] or {}).get(metric) or {}
+            difference = cast("Json", (row["difference"] or {}).get(metric) or {})
             lines.append(
                 {
                     **known,

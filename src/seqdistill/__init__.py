@@ -10,7 +10,7 @@ print(seqdistill.evaluate(model, "ml-100k")["metrics"])
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqdistill.api import Run, distill, evaluate, recommend, recommend_file, train
+    from seqdistill.api import Run, distill, estimate, evaluate, recommend, recommend_file, train
     from seqdistill.config import Config, load_config
     from seqdistill.data import Dataset, load_dataset, prepare
     from seqdistill.errors import SeqDistillError

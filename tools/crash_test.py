@@ -147,8 +147,8 @@ def crash(subject: Subject, kills: int, terms: int, rng: random.Random) -> Outco
         raise SystemExit(f"the uninterrupted run failed: {subject.said()}")
     orders = [signal.SIGKILL] * kills + [signal.SIGTERM] * terms
     rng.shuffle(orders)
-    # On average the signals lie a tenth of a run apart, so that they fall into all of its stages.
-    most = max(1, checkpoints // 5)
+    # So far apart that they fall into all stages of one run, or of several if they are many.
+    most = max(1, round(2 * checkpoints * (1 + len(orders) / 32) / max(1, len(orders))))
     run = subject.folder / "crashed"
     while orders or run.exists():
         pid = subject.start(run)
@@ -162,11 +162,15 @@ def crash(subject: Subject, kills: int, terms: int, rng: random.Random) -> Outco
             os.kill(pid, number)
             status = wait(pid, PATIENCE)
             wanted = -signal.SIGKILL if number == signal.SIGKILL else 128 + signal.SIGTERM
-            if status == wanted:
+            # A process that does not listen yet, or no longer, has nothing to keep.
+            deaf = number == signal.SIGTERM and status == -signal.SIGTERM
+            if status == wanted or deaf:
                 if number == signal.SIGTERM:
                     outcome.left_behind += [path.name for path in subject.temporary.glob("seqdistill-*")]
                 subject.tidy()
-                outcome.ended[signal.Signals(number).name][_newest(run)[1]] += 1
+                outcome.ended[signal.Signals(number).name][
+                    "while starting or leaving" if deaf else _newest(run)[1]
+                ] += 1
                 continue
             if status != 0:
                 outcome.failures.append(f"status {status} after {signal.Signals(number).name}: {subject.said()}")

@@ -10,7 +10,18 @@ print(seqdistill.evaluate(model, "ml-100k")["metrics"])
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqdistill.api import Run, compare, distill, evaluate, export, inspect, recommend, recommend_file, train
+    from seqdistill.api import (
+        Run,
+        compare,
+        distill,
+        estimate,
+        evaluate,
+        export,
+        inspect,
+        recommend,
+        recommend_file,
+        train,
+    )
     from seqdistill.config import Config, load_config
     from seqdistill.data import Dataset, load_dataset, prepare
     from seqdistill.errors import SeqDistillError
@@ -30,6 +41,7 @@ _HOMES = {
     "check_learner": "learners.check",
     "compare": "api",
     "distill": "api",
+    "estimate": "api",
     "evaluate": "api",
     "export": "api",
     "inspect": "api",
@@ -52,6 +64,7 @@ __all__ = [
     "check_learner",
     "compare",
     "distill",
+    "estimate",
     "evaluate",
     "export",
     "inspect",

@@ -43,6 +43,7 @@ from seqdistill.views import WHOLE_IN_A_LOG, ask, draws_per_sequence, passes_per
 CPU = torch.device("cpu")
 State = dict[str, Tensor]
 OnStep = Callable[[int, Recommender], bool | None]
+Clock = Callable[[], float]
 OnEpoch = Callable[[int, Recommender, float], None]
 
 
@@ -54,7 +55,7 @@ class FittedToLog:
         model: with the parameters of the best epoch.
         best_epoch: 1-based.
         validation: mean metrics of the best epoch on the validation items.
-        seconds: wall-clock time of the training, validation included.
+        seconds: of the training, validation included.
         checkpoints: epoch -> the learner's parameters (without the embedding) after it, for `keep_epochs`.
     """
 
@@ -79,6 +80,7 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
     title: str = "training on the log",
     keeper: Keeper = KEEP_NOTHING,
     on_epoch: OnEpoch | None = None,
+    clock: Clock = time.perf_counter,
 ) -> FittedToLog:
     """Train a recommender on the training part of a log, with early stopping on the validation log-likelihood.
 
@@ -95,6 +97,7 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
         title: of the report.
         keeper: gets the state after every batch.
         on_epoch: called with 0 before the first epoch and after each with its number, the model as it is then, and the
+<<<<<<< HEAD
             seconds spent in epochs, validations left out.
 
     Raises:
@@ -102,6 +105,14 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
     """
     kept = keeper.kept()
     with seeded(derive_seed(seed, "log"), device):
+=======
+            seconds spent in epochs.
+        clock: that measures these, and the seconds of the whole.
+    """
+    started = clock()
+    rng = np.random.default_rng(derive_seed(seed, "windows"))
+    with seeded(derive_seed(seed, "log"), device), progress.task(title, config.epochs) as task:
+>>>>>>> work-board
         learner = build_learner(architecture or config, dim=dim or config.dim, length=length, dropout=config.dropout)
         if item_factor is None:
             model = Recommender.fresh(learner, dataset.num_items).to(device)
@@ -144,6 +155,7 @@ class _LogFit:
         self._rng = np.random.default_rng(derive_seed(seed, "windows"))
         self._model = model
         trained = [p for p in model.parameters() if p.requires_grad]
+<<<<<<< HEAD
         self._optimiser = torch.optim.Adam(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
         self.in_epochs = 0.0
         self._early: dict[int, State] = {}
@@ -249,6 +261,28 @@ class _LogFit:
 
     def _seconds(self) -> float:
         return time.perf_counter() - self._started
+=======
+        optimiser = torch.optim.Adam(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+        in_epochs = 0.0
+        checkpoints: dict[int, State] = {}
+        best_epoch, best, best_state = 0, dict[str, float](), dict[str, Tensor]()
+        for epoch in range(1, config.epochs + 1):
+            began = clock()
+            fit_epoch(model, optimiser, dataset, length=length, batch_size=config.batch_size, rng=rng)
+            in_epochs += clock() - began
+            if on_epoch is not None:
+                on_epoch(epoch, model, in_epochs)
+            if epoch in config.keep_epochs:
+                checkpoints[epoch] = _copy(model.learner.state_dict())
+            metrics = summarise(rank_held_out(model, dataset, "validation", length=length))
+            if not best or metrics["log_likelihood"] > best["log_likelihood"]:
+                best_epoch, best, best_state = epoch, metrics, _copy(model.state_dict())
+            task.advance(f"validation NDCG@10 {metrics['ndcg@10']:.4f}, best epoch {best_epoch}")
+            if epoch - best_epoch >= config.patience:
+                break
+    model.load_state_dict(best_state)
+    return FittedToLog(model.eval(), best_epoch, best, clock() - started, checkpoints)
+>>>>>>> work-board
 
 
 class Epoch:

@@ -17,6 +17,7 @@ from seqdistill import __version__
 from seqdistill.artifacts import Json
 from seqdistill.config import REGIMES, Config
 from seqdistill.data.dataset import Dataset
+from seqdistill.disk import writing
 from seqdistill.evaluation.coresets import RealSequences, mean_embedding
 from seqdistill.evaluation.precision import summary_bytes
 from seqdistill.evaluation.report import render_report
@@ -95,7 +96,7 @@ def run_comparison(given: Comparison, store: Store, device: torch.device, progre
         peak = workers.peak_mib
     document = _document(given, board, count, peak)
     write_rows(store.path / PARQUET, document)
-    write_report(store.path / REPORT, document, given.summary)
+    write_report(store.path / REPORT, document, given)
     store.finish(document)
     return document
 
@@ -117,9 +118,11 @@ def sizes_of(given: Comparison) -> Sizes:
     )
 
 
-def write_report(path: Path, document: Json, summary: Summary) -> None:
+def write_report(path: Path, document: Json, given: Comparison) -> None:
     """Write `report.html`."""
-    path.write_text(render_report(document, describe(summary)), encoding="utf-8")
+    page = render_report(document, describe(given.summary, dataset=given.dataset, seed=given.config.seed))
+    with writing(path):
+        path.write_text(page, encoding="utf-8")
 
 
 def write_rows(path: Path, document: Json) -> None:

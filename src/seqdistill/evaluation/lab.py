@@ -26,7 +26,7 @@ from seqdistill.learners import Recommender
 from seqdistill.seeding import derive_seed
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
-from seqdistill.training import FittedToLog, OnEpoch, fit_to_log, fit_to_sequences
+from seqdistill.training import Clock, FittedToLog, OnEpoch, fit_to_log, fit_to_sequences
 
 CURVE_METRICS = ("ndcg@10", "hr@10", "ndcg@100")
 
@@ -123,6 +123,11 @@ class Lab:
             return self._on_log(task)
         return self._on_sequences(task)
 
+    @property
+    def _clock(self) -> Clock:
+        """On one thread, processor time is that of the clock on a machine with nothing else to do."""
+        return time.process_time if self.device.type == "cpu" else time.perf_counter
+
     @cached_property
     def _evaluator(self) -> Evaluator:
         batch = max(self.config.compare.batch_sequences, self.sources.summary.num_sequences)
@@ -139,9 +144,10 @@ class Lab:
             return True
 
         schedule = task.schedule or Schedule(self.config.evaluate.candidate_rates[0], steps=0)
-        started = time.perf_counter()
+        started = self._clock()
         model = self._evaluator.fit(sequences, _regime(task.row), schedule, seed, on_step=watch)
-        return Tested(self._test(model), time.perf_counter() - started, frozenset(start))
+        seconds = self._clock() - started
+        return Tested(self._test(model), seconds, frozenset(start))
 
     def _on_log(self, task: Trial) -> Tested:
         start: set[str] = set()
@@ -176,6 +182,7 @@ class Lab:
             item_factor=self.sources.summary.item_factor if row.regime == "shared" else None,
             device=self.device,
             on_epoch=on_epoch,
+            clock=self._clock,
         )
 
     def _baseline(self, row: RowSpec) -> UserScores:
@@ -195,15 +202,15 @@ class Lab:
         points: list[Point] = []
         last = max(self.config.evaluate.candidate_steps)
         steps = sorted({step for step in CURVE_STEPS if step < last} | {last})
-        clock = time.perf_counter()
+        clock = self._clock()
         trained = 0.0
 
         def watch(step: int, model: Recommender) -> bool:
             nonlocal clock, trained
             if step in steps:
-                trained += time.perf_counter() - clock
+                trained += self._clock() - clock
                 points.append(self._point(model, step, trained))
-                clock = time.perf_counter()
+                clock = self._clock()
             return True
 
         sequences = self.sources.of(task.row)(seed)

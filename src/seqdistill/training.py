@@ -97,28 +97,20 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
         title: of the report.
         keeper: gets the state after every batch.
         on_epoch: called with 0 before the first epoch and after each with its number, the model as it is then, and the
-<<<<<<< HEAD
             seconds spent in epochs, validations left out.
+        clock: that measures these, and the seconds of the whole.
 
     Raises:
         SeqDistillError: if the loss stops being finite.
     """
     kept = keeper.kept()
     with seeded(derive_seed(seed, "log"), device):
-=======
-            seconds spent in epochs.
-        clock: that measures these, and the seconds of the whole.
-    """
-    started = clock()
-    rng = np.random.default_rng(derive_seed(seed, "windows"))
-    with seeded(derive_seed(seed, "log"), device), progress.task(title, config.epochs) as task:
->>>>>>> work-board
         learner = build_learner(architecture or config, dim=dim or config.dim, length=length, dropout=config.dropout)
         if item_factor is None:
             model = Recommender.fresh(learner, dataset.num_items).to(device)
         else:
             model = Recommender.shared(learner, item_factor).to(device)
-        fit = _LogFit(model, dataset, config, length, seed, device, keeper)
+        fit = _LogFit(model, dataset, config, length, seed, device, keeper, clock)
         if kept is not None:
             resume(fit, kept)
             if kept.finished:
@@ -148,14 +140,15 @@ class _LogFit:
         seed: int,
         device: torch.device,
         keeper: Keeper,
+        clock: Clock,
     ) -> None:
-        self._started = time.perf_counter()
+        self._clock = clock
+        self._started = self._clock()
         self._dataset, self._config, self._length, self._seed = dataset, config, length, seed
         self._device, self._keeper = device, keeper
         self._rng = np.random.default_rng(derive_seed(seed, "windows"))
         self._model = model
         trained = [p for p in model.parameters() if p.requires_grad]
-<<<<<<< HEAD
         self._optimiser = torch.optim.Adam(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
         self.in_epochs = 0.0
         self._early: dict[int, State] = {}
@@ -176,7 +169,7 @@ class _LogFit:
 
     def run_epoch(self) -> None:
         """What is left of an epoch, and its validation."""
-        began = time.perf_counter()
+        began = self._clock()
         config = self._config
         epoch = Epoch(self._model, self._dataset, length=self._length, batch_size=config.batch_size, rng=self._rng)
         if self._resumed_at is not None and self._batch > 0:
@@ -192,7 +185,7 @@ class _LogFit:
                 )
             self._batch += 1
             self._keeper.offer(self.state)
-        self.in_epochs += time.perf_counter() - began
+        self.in_epochs += self._clock() - began
         if self.epoch in config.keep_epochs:
             self._early[self.epoch] = _copy(self._model.learner.state_dict())
         self.latest = summarise(rank_held_out(self._model, self._dataset, "validation", length=self._length))
@@ -260,29 +253,7 @@ class _LogFit:
         return numpy_state(self._rng), TorchRandom.now(self._device)
 
     def _seconds(self) -> float:
-        return time.perf_counter() - self._started
-=======
-        optimiser = torch.optim.Adam(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
-        in_epochs = 0.0
-        checkpoints: dict[int, State] = {}
-        best_epoch, best, best_state = 0, dict[str, float](), dict[str, Tensor]()
-        for epoch in range(1, config.epochs + 1):
-            began = clock()
-            fit_epoch(model, optimiser, dataset, length=length, batch_size=config.batch_size, rng=rng)
-            in_epochs += clock() - began
-            if on_epoch is not None:
-                on_epoch(epoch, model, in_epochs)
-            if epoch in config.keep_epochs:
-                checkpoints[epoch] = _copy(model.learner.state_dict())
-            metrics = summarise(rank_held_out(model, dataset, "validation", length=length))
-            if not best or metrics["log_likelihood"] > best["log_likelihood"]:
-                best_epoch, best, best_state = epoch, metrics, _copy(model.state_dict())
-            task.advance(f"validation NDCG@10 {metrics['ndcg@10']:.4f}, best epoch {best_epoch}")
-            if epoch - best_epoch >= config.patience:
-                break
-    model.load_state_dict(best_state)
-    return FittedToLog(model.eval(), best_epoch, best, clock() - started, checkpoints)
->>>>>>> work-board
+        return self._clock() - self._started
 
 
 class Epoch:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from seqdistill.artifacts import Json, write_json
+from seqdistill.artifacts import Json, finite, read_json, sealed, write_json
 from seqdistill.checkpoints import Checkpoints
 from seqdistill.config import RunConfig
 from seqdistill.disk import writing
@@ -97,7 +97,7 @@ class RunDirectory:
 
     def finish(self, result: Json) -> None:
         """Write `result.json`; from now on the run is finished, and its checkpoints are of no more use."""
-        write_json(self.path / RESULT, result)
+        write_json(self.path / RESULT, sealed(result))
         self.checkpoints.clear()
 
     def kept(self, stage: str) -> Snapshot | None:
@@ -140,7 +140,7 @@ class RunDirectory:
                 if entry.name not in (LOCK, CONFIG):
                     _remove(entry)
             last.unlink(missing_ok=True)
-        write_json(self.path / CONFIG, {**_stored(request), ENVIRONMENT: environment})
+        write_json(self.path / CONFIG, sealed({**_stored(request), ENVIRONMENT: environment}))
 
     def _go_on(self, request: Json, environment: Json, notify: Notify) -> None:
         wanted = {**_stored(request), ENVIRONMENT: environment}
@@ -148,7 +148,7 @@ class RunDirectory:
         for leftover in (*self.path.glob(".*"), *(self.path / CHECKPOINTS).glob(".*")):
             if leftover.name != LOCK:
                 _remove(leftover)
-        write_json(self.path / CONFIG, wanted)
+        write_json(self.path / CONFIG, sealed(wanted))
         newest = self.checkpoints.read_newest(notify)
         if newest is None:
             notify(f"{self.path} was left before its first checkpoint; it begins anew")
@@ -194,10 +194,7 @@ class RunDirectory:
         file = self.path / name
         if not file.is_file():
             return None
-        try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise SeqDistillError(f"{file} is damaged; choose another --out or remove {self.path}") from error
+        content: object = read_json(file)
         return cast("Json", content) if isinstance(content, dict) else None
 
 
@@ -234,7 +231,7 @@ class _Metrics:
         self._digest = hashlib.sha256()
 
     def append(self, record: Mapping[str, Any]) -> None:
-        line = (json.dumps(_finite(record), allow_nan=False) + "\n").encode()
+        line = (json.dumps(finite(dict(record)), allow_nan=False) + "\n").encode()
         with writing(self._path), self._path.open("ab") as stream:
             stream.write(line)
         self._bytes += len(line)
@@ -278,13 +275,6 @@ def _remove(entry: Path) -> None:
         shutil.rmtree(entry)
     else:
         entry.unlink()
-
-
-def _finite(value: object) -> object:
-    """JSON values with null where a number is not finite."""
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in cast("Mapping[str, object]", value).items()}
-    return None if isinstance(value, float) and not abs(value) < float("inf") else value
 
 
 def differences(found: Json, wanted: Json, prefix: str = "") -> list[str]:

@@ -52,7 +52,7 @@ class Stages:
         config, keeper = self.config, self._keeper(TEACHER)
         kept = keeper.kept()
         if self.run is not None and kept is not None and "folder" in kept.values:
-            return _read_teacher(self.run.path / TEACHER, kept, self.device)
+            return _read_teacher(self.run.path / TEACHER, config.teacher.learner, kept, self.device)
         with explained("teacher", config, self.dataset.num_items, self.device):
             fitted = fit_to_log(
                 self.dataset,
@@ -131,8 +131,9 @@ def environment(device: torch.device) -> Json:
     return {"torch": torch.__version__, "threads": torch.get_num_threads(), "device": device.type}
 
 
-def _read_teacher(folder: Path, kept: Snapshot, device: torch.device) -> FittedToLog:
-    model = TrainedModel.load(folder)
+def _read_teacher(folder: Path, learner: str, kept: Snapshot, device: torch.device) -> FittedToLog:
+    # The class that the settings name is the user's word that it may be imported.
+    model = TrainedModel.load(folder, allow_code=learner)
     if file_sha256(folder / MANIFEST) != kept.values["folder"]:
         raise SeqDistillError(
             f"{folder} is not the teacher this run trained; restore it, or start over with --overwrite"

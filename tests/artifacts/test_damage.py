@@ -1,6 +1,5 @@
 """Every file cut short and with bits flipped: refused by name, or as good as it was. Never something in between."""
 
-import json
 import random
 import shutil
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from seqdistill.artifacts import read_json, sealed, write_json
+from seqdistill.artifacts import read_json
 from seqdistill.data import open_prepared
 from seqdistill.errors import SeqDistillError
 from seqdistill.models import TrainedModel
@@ -97,9 +96,8 @@ def test_no_damage_to_an_artifact_goes_unnoticed(
 
 @pytest.mark.parametrize("name", ["config.json", "result.json"])
 def test_no_damage_to_a_sealed_document_goes_unnoticed(made: dict[str, Path], tmp_path: Path, name: str) -> None:
-    document = json.loads((made["run"] / name).read_text())
-    write_json(tmp_path / name, sealed(document))
-    assert read_json(tmp_path / name) == document
+    shutil.copy(made["run"] / name, tmp_path)
+    assert read_json(tmp_path / name)["config"]
     refused, same = outcomes(tmp_path / name, lambda folder: read_json(folder / name), tmp_path, seed=5)
     assert refused + same == CUTS + FLIPS
     assert same <= 3

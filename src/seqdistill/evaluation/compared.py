@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import torch
 
-from seqdistill.artifacts import MANIFEST, Json
+from seqdistill.artifacts import MANIFEST, Json, read_json
 from seqdistill.config import Config, parse_config
 from seqdistill.data.dataset import Dataset
 from seqdistill.errors import SeqDistillError
@@ -223,9 +223,9 @@ def _costs(run: Path | None) -> dict[str, float | None]:
     if run is None or not (run / RESULT).is_file():
         return unknown
     try:
-        told = json.loads((run / RESULT).read_text(encoding="utf-8"))["seconds"]
+        told = read_json(run / RESULT)["seconds"]
         return {name: float(told[name]) for name in unknown}
-    except (ValueError, KeyError, TypeError) as error:
+    except (SeqDistillError, ValueError, KeyError, TypeError) as error:
         raise SeqDistillError(
             f"{run / RESULT} is damaged; give the folder of the summary instead of the run"
         ) from error

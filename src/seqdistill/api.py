@@ -338,7 +338,7 @@ def evaluate(
     }
 
 
-def compare(
+def compare(  # noqa: PLR0913 - most have a default
     summary: str | Path | Summary,
     data: str | Path | Dataset,
     *,
@@ -350,6 +350,7 @@ def compare(
     device: str = "auto",
     progress: Progress = SILENT,
     notify: Notify | None = None,
+    allow_code: str | None = None,
 ) -> dict[str, Any]:
     """Hold a summary against everything it has to beat, on the log it was made from; see docs/scoreboard.md.
 
@@ -368,6 +369,8 @@ def compare(
         device: "auto", "cpu" or "cuda[:N]".
         progress: where to report.
         notify: gets lines a user should see once.
+        allow_code: the class of the user's own that the summary's settings and its teacher may import; see
+            `TrainedModel.load`.
 
     Returns:
         The content of `comparison.json`.
@@ -378,7 +381,7 @@ def compare(
     target = resolve_device(device)
     store = Store(Path(out))
     store.check_free()
-    found = Compared.find(summary, teacher=teacher, paper=paper)
+    found = Compared.find(summary, teacher=teacher, paper=paper, allow_code=allow_code)
     config = found.settings(config)
     check_architecture(config.train, dim=found.summary.dim, length=found.summary.length)
     dataset = _as_dataset(data, config, notify, progress)

@@ -101,8 +101,7 @@ class TrainedModel:
             artifact.expect_files({ITEM_IDS, f"{MODEL}.safetensors"}, {f"{CHECKPOINTS}.safetensors"})
             architecture = manifest.architecture
             own = architecture.learner not in LEARNERS
-            if own and architecture.learner != allow_code:
-                raise SeqDistillError(_needs_code(folder, architecture.learner, allow_code))
+            check_code(folder, architecture.learner, allow_code)
             found = artifact.entries(MODEL)
             embedding, projection = (_matrix(found.get(name)) for name in ("embedding", "projection"))
             if embedding is None:
@@ -216,9 +215,21 @@ def _matrix(entry: TensorEntry | None) -> Extents | None:
     return entry.shape[0], entry.shape[1]
 
 
-def _needs_code(folder: Path, learner: str, allowed: str | None) -> str:
+def check_code(place: Path | str, learner: str, allowed: str | None) -> None:
+    """Make sure that a class which a file names may be imported.
+
+    Args:
+        place: what names it, for the message.
+        learner: one of ours, or `package.module:Class`.
+        allowed: the one such class that the user trusts.
+
+    Raises:
+        SeqDistillError: if it is another one.
+    """
+    if learner in LEARNERS or learner == allowed:
+        return
     other = f", and {allowed} is allowed" if allowed else ""
-    return (
-        f"{folder} needs the class {learner}{other}; loading it runs the code of that module, wherever the folder comes"
+    raise SeqDistillError(
+        f"{place} needs the class {learner}{other}; loading it runs the code of that module, wherever the folder comes"
         f" from: if you trust it, --allow-code {learner} (allow_code= in Python)"
     )

@@ -49,6 +49,7 @@ class Comparison:
         protocol: how the figures are obtained.
         command: that makes it again.
         made_by: command that made the summary, None where it does not say.
+        allow_code: the class of the user's own that the teacher may import.
     """
 
     dataset: Dataset
@@ -61,6 +62,7 @@ class Comparison:
     protocol: Json
     command: str
     made_by: str | None
+    allow_code: str | None = None
 
 
 def run_comparison(given: Comparison, store: Store, device: torch.device, progress: Progress = SILENT) -> Json:
@@ -84,6 +86,7 @@ def run_comparison(given: Comparison, store: Store, device: torch.device, progre
         teacher=given.teacher,
         paper=paper_folder if given.paper is not None else None,
         device=device,
+        allow_code=given.allow_code,
     )
     count = 1 if device.type != "cpu" else given.config.compare.workers or default_workers()
     with Workers(opening, count) as workers:

@@ -5,6 +5,7 @@ steps, warm-up steps, training steps on the summary in both regimes. The rest is
 training will stop early cannot be known, so there are two figures: what is expected, and what it is at most.
 """
 
+import itertools
 import math
 import resource
 import sys
@@ -144,9 +145,10 @@ class _Trial:
         with seeded(derive_seed(self._config.seed, "trial"), self._device):
             rng = np.random.default_rng(self._config.seed)
             epoch = Epoch(self._model, self._dataset, length=self._length, batch_size=config.batch_size, rng=rng)
-            batches = iter(epoch.batches)
+            # The same ones again where an epoch has few.
+            batches = itertools.cycle(epoch.batches)
             epoch.step(optimiser, next(batches))
-            batch = self._timed(lambda: epoch.step(optimiser, next(batches)), len(epoch.batches) - 1)
+            batch = self._timed(lambda: epoch.step(optimiser, next(batches)), len(epoch.batches))
         self._model.eval()
         seconds = len(epoch.batches) * batch + self._ranking("validation")
         usual = USUAL_EPOCHS * (len(epoch.batches) / USUAL_BATCHES) ** FEWER_EPOCHS

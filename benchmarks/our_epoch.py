@@ -40,15 +40,16 @@ def epoch_of(dataset: Dataset, *, dim: int, length: int, targets_per_step: int, 
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    config = TeacherConfig(dim=dim)
+    config = TeacherConfig(dim=dim, negatives="all")
     learner = build_learner(config, dim=dim, length=length, dropout=config.dropout)
     model = Recommender.fresh(learner, dataset.num_items)
     optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     windows = len(dataset.window_bounds(length, rng)[0])
     rows_per_step = max(1, round(targets_per_step * windows / num_targets(dataset)))
+    config = config.model_copy(update={"batch_size": rows_per_step})
 
     def step() -> Row:
-        epoch = Epoch(model, dataset, length=length, batch_size=rows_per_step, rng=rng)
+        epoch = Epoch(model, dataset, config, length=length, rng=rng)
         for rows in epoch.batches:
             epoch.step(optimiser, rows)
         return {

@@ -60,6 +60,13 @@ DROPOUT: dict[str, float] = {"narm": 0.25}
 """Published dropout of the architectures that need it; the others take the default of the section."""
 
 
+LARGE_CATALOGUE = 20_000
+"""Items up to which training on a log sums over all of them by default: more would be most of the time."""
+
+MANY_NEGATIVES = 4_096
+"""Items that are drawn for a batch from a larger catalogue."""
+
+
 class Section(BaseModel):
     """Base of the sections: unknown keys and silent conversions are errors."""
 
@@ -240,6 +247,11 @@ class TeacherConfig(LearnerConfig):
     batch_size: int = Field(default=128, ge=1, description="windows of the log per step")
     epochs: int = Field(default=100, ge=1, description="at most; early stopping ends sooner")
     patience: int = Field(default=8, ge=1, description="epochs without a better validation log-likelihood")
+    negatives: Literal["auto", "all"] | PositiveInt = Field(
+        default="auto",
+        description="items that a target is set against in the loss: all, or so many drawn for each batch; auto: all "
+        "up to a catalogue of 20,000, and 4,096 beyond",
+    )
     keep_epochs: tuple[PositiveInt, ...] = Field(
         default=(1, 2, 4, 8, 16, 32, 64), description="epochs whose parameters are kept"
     )
@@ -249,6 +261,12 @@ class TeacherConfig(LearnerConfig):
         if self.heads is not None and self.dim % self.heads:
             raise ValueError(f"teacher.heads = {self.heads} does not divide teacher.dim = {self.dim}")
         return self
+
+    def negatives_among(self, num_items: int) -> int | None:
+        """How many items are drawn for a batch from a catalogue; None where all of it is summed over."""
+        if self.negatives == "auto":
+            return None if num_items <= LARGE_CATALOGUE else MANY_NEGATIVES
+        return None if self.negatives == "all" or self.negatives >= num_items else self.negatives
 
 
 class DistillConfig(Section):

@@ -144,7 +144,7 @@ class _Trial:
         optimiser = torch.optim.Adam(self._model.parameters(), lr=config.learning_rate)
         with seeded(derive_seed(self._config.seed, "trial"), self._device):
             rng = np.random.default_rng(self._config.seed)
-            epoch = Epoch(self._model, self._dataset, length=self._length, batch_size=config.batch_size, rng=rng)
+            epoch = Epoch(self._model, self._dataset, config, length=self._length, rng=rng)
             # The same ones again where an epoch has few.
             batches = itertools.cycle(epoch.batches)
             epoch.step(optimiser, next(batches))

@@ -35,6 +35,7 @@ from seqdistill.resuming import (
     resume,
     under,
 )
+from seqdistill.sampled_softmax import sampled_cross_entropy
 from seqdistill.seeding import derive_seed, seeded
 from seqdistill.sequences import EVERY, Embedder, Rows, Sequences
 from seqdistill.summary import Schedule
@@ -171,7 +172,7 @@ class _LogFit:
         """What is left of an epoch, and its validation."""
         began = self._clock()
         config = self._config
-        epoch = Epoch(self._model, self._dataset, length=self._length, batch_size=config.batch_size, rng=self._rng)
+        epoch = Epoch(self._model, self._dataset, config, length=self._length, rng=self._rng)
         if self._resumed_at is not None and self._batch > 0:
             # The same cuts and order have been drawn as at first; what comes now is where it was left.
             self._resumed_at.restore(self._device)
@@ -263,20 +264,21 @@ class Epoch:
         model: to be trained.
         dataset: the log.
         length: positions the learner reads.
-        batch_size: windows in a batch.
-        rng: draws the windows; their order, and what the learner itself draws, come from torch's global generator.
+        config: how many windows a batch has, and how many items its targets are set against.
+        rng: draws the windows; their order, and what loss and learner draw, come from torch's global generator.
 
     Attributes:
         batches: the windows of each batch, int64.
     """
 
     def __init__(
-        self, model: Recommender, dataset: Dataset, *, length: int, batch_size: int, rng: np.random.Generator
+        self, model: Recommender, dataset: Dataset, config: TeacherConfig, *, length: int, rng: np.random.Generator
     ) -> None:
         self._model, self._dataset = model.train(), dataset
+        self._negatives = config.negatives_among(dataset.num_items)
         passes = passes_per_epoch(model.learner)
         self._begins, self._ends = (np.tile(b, passes) for b in dataset.window_bounds(length, rng))
-        self.batches = torch.split(torch.randperm(len(self._begins)), batch_size)
+        self.batches = torch.split(torch.randperm(len(self._begins)), config.batch_size)
         self.targets = 0
 
     def step(self, optimiser: torch.optim.Optimizer, rows: Tensor) -> float:
@@ -287,7 +289,7 @@ class Epoch:
             rows: one of `batches`.
 
         Returns:
-            The mean cross-entropy, nats.
+            The mean cross-entropy, nats; an estimate where items are drawn.
         """
         model = self._model
         first, last = self._begins[rows.numpy()], self._ends[rows.numpy()]
@@ -296,8 +298,12 @@ class Epoch:
         read, following = windows[:, :-1], windows[:, 1:]
         asked = ask(model.learner, following > 0, whole=WHOLE_IN_A_LOG)
         states = model.learner(model.embed(read), asked.mask, asked.at)[asked.counted]
-        targets = model.embed(asked.select(following))
-        loss = soft_cross_entropy(states, targets, model.item_embedding).mean()
+        targets = asked.select(following)
+        if self._negatives is None:
+            losses = soft_cross_entropy(states, model.embed(targets), model.item_embedding)
+        else:
+            losses = sampled_cross_entropy(states, targets, model.item_embedding, negatives=self._negatives)
+        loss = losses.mean()
         value = float(loss.detach())
         if math.isfinite(value):
             optimiser.zero_grad()

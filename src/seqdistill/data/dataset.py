@@ -121,9 +121,13 @@ class Dataset:
             counts += np.bincount(self.items[rows][trains], minlength=self.num_items + 1)
         return counts
 
+    def targets(self, part: HeldOut) -> Ints:
+        """Where in `items` the targets that are ranked in a part stand, ascending, one a user."""
+        return self._validation_sample if part == "validation" else self.split.test
+
     def held_out_users(self, part: HeldOut) -> Ints:
         """The users who are ranked in a part, ascending: of the validation's, at most `VALIDATION_USERS`."""
-        return np.searchsorted(self.offsets, self._targets(part), side="right") - 1
+        return np.searchsorted(self.offsets, self.targets(part), side="right") - 1
 
     @cached_property
     def split_users(self) -> Ints:
@@ -184,7 +188,7 @@ class Dataset:
         Returns:
             Histories, int64 [users, length], padded with 0 on the right, and targets, int64 [users].
         """
-        targets, owners = self._targets(part), self.held_out_users(part)
+        targets, owners = self.targets(part), self.held_out_users(part)
         if users is not None:
             places = np.searchsorted(owners, np.asarray(users))
             targets, owners = targets[places], owners[places]
@@ -196,10 +200,6 @@ class Dataset:
         columns = begin[:, None] + np.arange(width)
         inside = columns < end[:, None]
         return np.where(inside, self.items[np.where(inside, columns, 0)], 0)
-
-    def _targets(self, part: HeldOut) -> Ints:
-        """Where in `items` the targets of a part stand, ascending."""
-        return self._validation_sample if part == "validation" else self.split.test
 
     @cached_property
     def _validation_sample(self) -> Ints:

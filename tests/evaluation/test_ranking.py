@@ -91,11 +91,11 @@ def test_validation_does_not_see_the_validation_item() -> None:
 
 
 def test_a_validation_of_many_users_ranks_those_who_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "MAX_SCORES", 3 * 1000)
+    monkeypatch.setattr(ranking, "MAX_SCORES", 1000 * ITEMS)
     users = VALIDATION_USERS + 500
-    dataset = make_dataset([[3, 1 + user % 2, 3] for user in range(users)])
-    scores = rank_held_out(model_with(torch.tensor([5.0, 4.0, 3.0])), dataset, "validation", length=2)
-    assert scores.ranks.tolist() == (1 + dataset.held_out_users("validation") % 2).tolist()
+    dataset = make_dataset([[1, 1 + user % ITEMS, 3] for user in range(users)])
+    scores = rank_held_out(model_with(torch.arange(ITEMS, 0, -1).float()), dataset, "validation", length=2)
+    assert scores.ranks.tolist() == (1 + dataset.held_out_users("validation") % ITEMS).tolist()
     assert len(scores.ranks) == VALIDATION_USERS
 
 

@@ -34,7 +34,7 @@ ConfigFile = Annotated[
     typer.Option(
         "--config",
         metavar="FILE.toml",
-        help="Settings as TOML, in the sections data, teacher, distill, train, evaluate and run.",
+        help="Settings as TOML, in the sections data, teacher, distill, train, evaluate, compare and run.",
     ),
 ]
 Assignments = Annotated[

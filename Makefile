@@ -61,6 +61,7 @@ bench: $(VENV)/.bench
 	$(BENCH).floor --items 1300 3400 12000 --dim 32 64
 	$(BENCH).profile
 	$(BENCH).growth
+	$(BENCH).recommend
 	$(BENCH).render
 
 .venv-recbole/.installed: benchmarks/recbole_env.sh

@@ -9,7 +9,7 @@ from benchmarks.harness import Row, Step
 from seqdistill.config import TeacherConfig
 from seqdistill.data import Dataset, Provenance, load_dataset
 from seqdistill.learners import Recommender, build_learner
-from seqdistill.training import fit_epoch
+from seqdistill.training import Epoch
 
 MEAN_HISTORY = 60
 """Interactions of a user of the synthetic log, on average."""
@@ -40,17 +40,20 @@ def epoch_of(dataset: Dataset, *, dim: int, length: int, targets_per_step: int, 
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    config = TeacherConfig(dim=dim)
+    config = TeacherConfig(dim=dim, negatives="all")
     learner = build_learner(config, dim=dim, length=length, dropout=config.dropout)
     model = Recommender.fresh(learner, dataset.num_items)
     optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     windows = len(dataset.window_bounds(length, rng)[0])
     rows_per_step = max(1, round(targets_per_step * windows / num_targets(dataset)))
+    config = config.model_copy(update={"batch_size": rows_per_step})
 
     def step() -> Row:
-        targets = fit_epoch(model, optimiser, dataset, length=length, batch_size=rows_per_step, rng=rng)
+        epoch = Epoch(model, dataset, config, length=length, rng=rng)
+        for rows in epoch.batches:
+            epoch.step(optimiser, rows)
         return {
-            "targets": targets,
+            "targets": epoch.targets,
             "windows": windows,
             "windows_per_step": rows_per_step,
             "warm_up": "an epoch",

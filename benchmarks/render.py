@@ -164,6 +164,15 @@ def _prepare_against(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
     return ["log", "method", "rows", "seconds", "range", "peak MiB", "time to ours", "memory to ours"], lines
 
 
+def _recommend(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
+    lines: list[list[str]] = []
+    for row in rows:
+        cells = [row["learner"], f"{row['items']:,}", str(row["dim"]), f"{row['users']:,}"]
+        failure = _failure(row, 3)
+        lines.append([*cells, *(failure or [*_figures(row), f"{60 * row['users'] / row['seconds_median']:,.0f}"])])
+    return ["learner", "items", "d", "users", "seconds", "range", "peak MiB", "users a minute"], lines
+
+
 def _ranking(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
     ours = next((r for r in rows if r["method"] == "seqdistill"), {})
     lines: list[list[str]] = []
@@ -182,6 +191,7 @@ TABLES: dict[str, Callable[[list[Row]], tuple[list[str], list[list[str]]]]] = {
     "ranking": _ranking,
     "prepare": _prepare,
     "prepare_against": _prepare_against,
+    "recommend": _recommend,
 }
 
 

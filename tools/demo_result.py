@@ -18,7 +18,7 @@ from rich.console import Console
 
 from benchmarks.harness import describe_machine
 from seqdistill.cli.table import print_result
-from seqdistill.cli.text import duration
+from seqdistill.readable import duration
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / "results" / "demo" / "ml-100k.json"

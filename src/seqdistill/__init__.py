@@ -10,7 +10,18 @@ print(seqdistill.evaluate(model, "ml-100k")["metrics"])
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqdistill.api import Run, compare, distill, evaluate, recommend, recommend_file, train
+    from seqdistill.api import (
+        Run,
+        compare,
+        distill,
+        estimate,
+        evaluate,
+        export,
+        inspect,
+        recommend,
+        recommend_file,
+        train,
+    )
     from seqdistill.config import Config, load_config
     from seqdistill.data import Dataset, load_dataset, prepare
     from seqdistill.errors import SeqDistillError
@@ -30,7 +41,10 @@ _HOMES = {
     "check_learner": "learners.check",
     "compare": "api",
     "distill": "api",
+    "estimate": "api",
     "evaluate": "api",
+    "export": "api",
+    "inspect": "api",
     "load_config": "config",
     "load_dataset": "data",
     "prepare": "data",
@@ -50,7 +64,10 @@ __all__ = [
     "check_learner",
     "compare",
     "distill",
+    "estimate",
     "evaluate",
+    "export",
+    "inspect",
     "load_config",
     "load_dataset",
     "prepare",

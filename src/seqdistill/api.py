@@ -9,21 +9,33 @@ import torch
 
 from seqdistill import __version__
 from seqdistill.artifacts import MANIFEST, check_writable
-from seqdistill.config import Config, DistillConfig, Regime
+from seqdistill.config import Config, DistillConfig, Regime, parse_config
 from seqdistill.data import Dataset, load_dataset, prepare
 from seqdistill.data.dataset import HeldOut
 from seqdistill.data.prepared import is_prepared
 from seqdistill.data.tables import holds_tables
-from seqdistill.distillation.loop import Distilled, OuterStep, distill_summary
 from seqdistill.errors import SeqDistillError
+from seqdistill.estimating import Estimate, estimate_run
 from seqdistill.evaluation.compare import run_comparison
 from seqdistill.evaluation.compared import Compared
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
-from seqdistill.evaluation.short import short_evaluation
 from seqdistill.evaluation.store import Store
+from seqdistill.exporting import (
+    ITEM,
+    ExportFormat,
+    choose_target,
+    hard_sequences,
+    interactions,
+    soft_targets,
+    write_interactions,
+    write_targets,
+)
+from seqdistill.inspection import describe
+from seqdistill.interruption import Interruption
 from seqdistill.learners import check_architecture
 from seqdistill.learners.check import check_distillable
+from seqdistill.locks import locked
 from seqdistill.models import TrainedModel
 from seqdistill.progress import SILENT, Progress
 from seqdistill.recommending import (
@@ -37,8 +49,10 @@ from seqdistill.recommending import (
 )
 from seqdistill.runs import RunDirectory
 from seqdistill.seeding import derive_seed
+from seqdistill.stages import Stages, environment
 from seqdistill.summary import Summary
-from seqdistill.training import FittedToLog, fit_to_log, fit_to_sequences
+from seqdistill.titles import ItemTable, read_titles
+from seqdistill.training import fit_to_log, fit_to_sequences
 
 Notify = Callable[[str], None]
 
@@ -67,77 +81,89 @@ def distill(
     out: str | Path | None = None,
     config: Config | None = None,
     paper: bool = False,
+    resume: bool = False,
     overwrite: bool = False,
     device: str = "auto",
     progress: Progress = SILENT,
     notify: Notify | None = None,
+    interruption: Interruption | None = None,
 ) -> Run:
     """Train a teacher on a log, distil the log, and evaluate what was distilled against its controls.
 
     Args:
         data: a named dataset, a log, a prepared folder, or a loaded dataset.
-        out: run directory: `config.json`, `metrics.jsonl`, `teacher/`, `summary/` and `result.json` are left there.
+        out: run directory: `config.json`, `metrics.jsonl`, `teacher/`, `summary/` and `result.json` are left there and,
+            until it is finished, `checkpoints/`.
         config: all settings.
         paper: distil a second time as the paper does (targets tied, random start, last position and one cut, a new
             learner every outer step) and add that row.
-        overwrite: replace a run of other settings in `out`.
+        resume: go on with the unfinished run of these settings in `out`; what comes out is what would have come out of
+            it uninterrupted, bit for bit on a CPU.
+        overwrite: replace whatever run `out` holds.
         device: "auto", "cpu" or "cuda[:N]".
         progress: where to report.
         notify: gets lines a user should see once, such as a licence note.
+        interruption: says when to stop; the run is then kept where it is.
 
     Raises:
-        SeqDistillError: bad data or settings, an occupied `out`, or an optimisation that diverged.
+        SeqDistillError: bad data or settings, an occupied `out`, an optimisation that diverged, or too little memory or
+            disk.
+        Interrupted: once the run is kept, if `interruption` asks for it.
     """
     config = config or Config()
     target = resolve_device(device)
+    dataset = _distillable(data, config, notify, progress)
+    request = _request(dataset, config, paper=paper)
+    tell = notify or _ignore
+    if out is None:
+        _tell(dataset, notify)
+        return _distill(Stages(dataset, config, target, progress, _details(request), None), request, paper=paper)
+    run = RunDirectory(Path(out), config.run, interruption)
+    if not overwrite and (result := run.finished_result(request)) is not None:
+        return Run(Summary.load(run.path / "summary"), result, reused=True)
+    with run.opened(request, environment(target), resume=resume, overwrite=overwrite, notify=tell):
+        _tell(dataset, notify)
+        return _distill(Stages(dataset, config, target, progress, _details(request), run), request, paper=paper)
+
+
+def _distillable(data: str | Path | Dataset, config: Config, notify: Notify | None, progress: Progress) -> Dataset:
+    """The log, once it is clear that the settings work."""
     for architecture in (config.train, config.teacher):
         check_architecture(architecture, dim=config.teacher.dim, length=config.distill.length)
     for architecture in config.distilling():
         check_distillable(architecture, dim=config.teacher.dim, length=config.distill.length)
-    dataset = _as_dataset(data, config, notify, progress)
-    request = _request(dataset, config, paper=paper)
-    run = RunDirectory(Path(out)) if out is not None else None
-    if run is not None:
-        if not overwrite and (result := run.finished_result(request)) is not None:
-            return Run(Summary.load(run.path / "summary"), result, reused=True)
-        run.begin(request)
-    _tell(dataset, notify)
+    return _as_dataset(data, config, notify, progress)
 
-    length = config.distill.length
-    teacher = fit_to_log(
-        dataset,
-        config.teacher,
-        length=length,
-        seed=derive_seed(config.seed, "teacher"),
-        device=target,
-        progress=progress,
-        title="teacher",
-    )
-    details = {"dataset": request["dataset"], "config": request["config"]}
-    if run is not None:
-        TrainedModel.from_log(teacher, config.teacher, length, dataset.item_ids, details).save(run.path / "teacher")
 
-    distilled = _distill(dataset, teacher, config, config.distill, progress, "distilling", run)
-    papers = None
-    if paper:
-        papers = _distill(
-            dataset, teacher, config, paper_settings(config.distill), progress, "distilling as the paper", run
-        )
-    table = short_evaluation(dataset, config, distilled, papers, device=target, progress=progress)
+def _distill(stages: Stages, request: dict[str, Any], *, paper: bool) -> Run:
+    """All stages, or those that are left of them."""
+    dataset, config, run = stages.dataset, stages.config, stages.run
+    teacher = stages.teacher()
+    distilled = stages.summary(teacher, config.distill, "distilling")
+    papers = stages.summary(teacher, paper_settings(config.distill), "distilling as the paper") if paper else None
+    table = stages.table(distilled, papers)
     summary = Summary(
         distilled.summary.factors,
         distilled.summary.item_factor,
         distilled.summary.item_ids,
         distilled.summary.targets,
         table.schedules,
-        {**details, "best_step": distilled.best_step},
+        {**stages.details, "best_step": distilled.best_step},
     )
     result = {
         "dataset": dataset.name,
         "protocol": protocol(dataset, config, "test"),
         "rows": table.rows,
-        "seconds": {"teacher": teacher.seconds, "distill": distilled.seconds},
-        "distillation": {"best_step": distilled.best_step, "validation": distilled.validation},
+        "seconds": {
+            "teacher": teacher.seconds,
+            "distill": distilled.seconds,
+            "checkpoints": 0.0 if run is None else run.checkpoints.seconds,
+        },
+        "distillation": {
+            "best_step": distilled.best_step,
+            "validation": distilled.validation,
+            "skipped_steps": distilled.skips,
+        },
         "teacher": {"best_epoch": teacher.best_epoch, "validation": teacher.validation},
         "versions": {"seqdistill": __version__, "torch": torch.__version__},
         "config": request["config"],
@@ -145,9 +171,48 @@ def distill(
     if run is not None:
         summary.save(run.path / "summary")
         if papers is not None:
-            replace(papers.summary, details=details).save(run.path / PAPER)
+            replace(papers.summary, details=stages.details).save(run.path / PAPER)
         run.finish(result)
     return Run(summary, result)
+
+
+def _details(request: dict[str, Any]) -> dict[str, Any]:
+    """What a manifest says of its making."""
+    return {"dataset": request["dataset"], "config": request["config"]}
+
+
+def _ignore(_line: str) -> None:
+    pass
+
+
+def estimate(
+    data: str | Path | Dataset,
+    *,
+    config: Config | None = None,
+    paper: bool = False,
+    device: str = "auto",
+    progress: Progress = SILENT,
+    notify: Notify | None = None,
+) -> Estimate:
+    """Tell what `distill` would take, from a few steps of everything on the real log; nothing is written.
+
+    Args:
+        data: as for `distill`.
+        config: as for `distill`.
+        paper: as for `distill`.
+        device: as for `distill`.
+        progress: where to report.
+        notify: gets lines a user should see once.
+
+    Raises:
+        SeqDistillError: bad data or settings.
+    """
+    config = config or Config()
+    target = resolve_device(device)
+    dataset = _distillable(data, config, notify, progress)
+    _tell(dataset, notify)
+    papers = paper_settings(config.distill) if paper else None
+    return estimate_run(dataset, config, papers, device=target, progress=progress)
 
 
 def paper_settings(config: DistillConfig) -> DistillConfig:
@@ -227,8 +292,18 @@ def evaluate(
     part: Literal["validation", "test"] = "test",
     device: str = "auto",
     notify: Notify | None = None,
+    allow_code: str | None = None,
 ) -> dict[str, Any]:
     """Rank the held-out items of a log by a trained model.
+
+    Args:
+        model: a model or its folder.
+        data: a named dataset, a log, a prepared folder, or a loaded dataset.
+        config: all settings.
+        part: which held-out item of each user to rank.
+        device: "auto", "cpu" or "cuda[:N]".
+        notify: gets lines a user should see once.
+        allow_code: the class of the user's own that a model may import; see `TrainedModel.load`.
 
     Returns:
         {"dataset", "protocol", "model": {"learner", "length", "trained_on"}, "metrics": {name: mean over users}}.
@@ -237,7 +312,7 @@ def evaluate(
         SeqDistillError: a damaged model, bad data, or a model of another catalogue.
     """
     config = config or Config()
-    trained = model if isinstance(model, TrainedModel) else TrainedModel.load(model)
+    trained = model if isinstance(model, TrainedModel) else TrainedModel.load(model, allow_code=allow_code)
     dataset = _as_dataset(data, config, notify)
     if not trained.item_ids.equals(dataset.item_ids):
         raise SeqDistillError(
@@ -263,7 +338,7 @@ def evaluate(
     }
 
 
-def compare(
+def compare(  # noqa: PLR0913 - most have a default
     summary: str | Path | Summary,
     data: str | Path | Dataset,
     *,
@@ -275,6 +350,7 @@ def compare(
     device: str = "auto",
     progress: Progress = SILENT,
     notify: Notify | None = None,
+    allow_code: str | None = None,
 ) -> dict[str, Any]:
     """Hold a summary against everything it has to beat, on the log it was made from; see docs/scoreboard.md.
 
@@ -293,6 +369,8 @@ def compare(
         device: "auto", "cpu" or "cuda[:N]".
         progress: where to report.
         notify: gets lines a user should see once.
+        allow_code: the class of the user's own that the summary's settings and its teacher may import; see
+            `TrainedModel.load`.
 
     Returns:
         The content of `comparison.json`.
@@ -303,33 +381,33 @@ def compare(
     target = resolve_device(device)
     store = Store(Path(out))
     store.check_free()
-    found = Compared.find(summary, teacher=teacher, paper=paper)
+    found = Compared.find(summary, teacher=teacher, paper=paper, allow_code=allow_code)
     config = found.settings(config)
     check_architecture(config.train, dim=found.summary.dim, length=found.summary.length)
     dataset = _as_dataset(data, config, notify, progress)
     found.check(dataset)
-    # A lock on the folder belongs here: all below, down to the result, works in it.
     request = {
         "seqdistill": __version__,
         "dataset": _describe(dataset),
         **found.request(),
-        "config": config.model_dump(mode="json", exclude={"compare": {"workers"}}),
+        "config": config.model_dump(mode="json", exclude={"run": True, "compare": {"workers"}}),
     }
-    same = store.begin(request, overwrite=overwrite)
-    if same and (result := store.result) is not None:
-        return result
-    _tell(dataset, notify)
-    given = found.comparison(
-        dataset,
-        config,
-        store.path,
-        protocol=protocol(dataset, config, "test"),
-        command=found.command(data, store.path, config),
-        device=target,
-        progress=progress,
-        notify=notify,
-    )
-    return run_comparison(given, store, target, progress)
+    with locked(store.path, notify):
+        same = store.begin(request, overwrite=overwrite)
+        if same and (result := store.result) is not None:
+            return result
+        _tell(dataset, notify)
+        given = found.comparison(
+            dataset,
+            config,
+            store.path,
+            protocol=protocol(dataset, config, "test"),
+            command=found.command(data, store.path, config),
+            device=target,
+            progress=progress,
+            notify=notify,
+        )
+        return run_comparison(given, store, target, progress)
 
 
 def recommend(
@@ -339,6 +417,7 @@ def recommend(
     k: int = 10,
     exclude_seen: bool = True,
     device: str = "auto",
+    allow_code: str | None = None,
 ) -> Recommendations:
     """What a trained model recommends after a history.
 
@@ -348,11 +427,12 @@ def recommend(
         k: items recommended.
         exclude_seen: leave the items of the history out.
         device: "auto", "cpu" or "cuda[:N]".
+        allow_code: the class of the user's own that a model may import; see `TrainedModel.load`.
 
     Raises:
         SeqDistillError: a damaged model, or a history of which it knows no item.
     """
-    return recommend_one(_on_device(model, device), history, k=k, exclude_seen=exclude_seen)
+    return recommend_one(_on_device(model, device, allow_code), history, k=k, exclude_seen=exclude_seen)
 
 
 def recommend_file(
@@ -363,6 +443,7 @@ def recommend_file(
     k: int = 10,
     exclude_seen: bool = True,
     device: str = "auto",
+    allow_code: str | None = None,
 ) -> Recommended:
     """Recommendations for a file of histories.
 
@@ -373,21 +454,116 @@ def recommend_file(
         k: items recommended after each history.
         exclude_seen: leave the items of a history out.
         device: "auto", "cpu" or "cuda[:N]".
+        allow_code: the class of the user's own that a model may import; see `TrainedModel.load`.
 
     Raises:
         SeqDistillError: a damaged model, a file that holds no histories, or `out` cannot be written.
     """
     check_table_file(Path(out))
     table = read_histories(Path(histories))
-    found = recommend_table(_on_device(model, device), table, k=k, exclude_seen=exclude_seen)
+    found = recommend_table(_on_device(model, device, allow_code), table, k=k, exclude_seen=exclude_seen)
     write_table(found.table, Path(out))
     return found
 
 
-def _on_device(model: str | Path | TrainedModel, device: str) -> TrainedModel:
-    trained = model if isinstance(model, TrainedModel) else TrainedModel.load(model)
+def _on_device(model: str | Path | TrainedModel, device: str, allow_code: str | None) -> TrainedModel:
+    trained = model if isinstance(model, TrainedModel) else TrainedModel.load(model, allow_code=allow_code)
     trained.recommender.to(resolve_device(device))
     return trained
+
+
+def inspect(
+    summary: str | Path | Summary,
+    *,
+    data: str | Path | Dataset | None = None,
+    items: str | Path | ItemTable | None = None,
+    sequences: int = 3,
+    top: int = 3,
+    config: Config | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
+    notify: Notify | None = None,
+) -> dict[str, Any]:
+    """What a summary holds, weighs and says, and whether it copies anyone; see `seqdistill.inspection.describe`.
+
+    Args:
+        summary: a summary, its folder, or the run directory it is in.
+        data: the log it was made from, to compare its sequences with real histories.
+        items: a table with titles of the items; see `seqdistill.titles.ItemTable`.
+        sequences: how many of the first sequences to spell out.
+        top: items named at each of their positions.
+        config: how to read the log; by default with the settings the summary was made with.
+        seed: draws the real and the random sequences that the summary's are set beside.
+        progress: where to report.
+        notify: gets lines a user should see once.
+
+    Raises:
+        SeqDistillError: a damaged summary, a table without titles of its items, or a log without its items.
+    """
+    held = _as_summary(summary)
+    titles = None
+    if items is not None:
+        titles = read_titles(items if isinstance(items, ItemTable) else ItemTable(Path(items)), held.item_ids)
+    if data is not None and not isinstance(data, Dataset):
+        made_with: dict[str, Any] = held.details.get("config") or {}
+        settings = config or parse_config({"data": made_with.get("data") or {}})
+        data = load_dataset(data, config=settings.data, progress=progress, notify=notify)
+    return describe(held, sequences=sequences, top=top, titles=titles, dataset=data, seed=seed)
+
+
+def export(
+    summary: str | Path | Summary,
+    out: str | Path,
+    *,
+    format: ExportFormat | None = None,  # noqa: A002 - what it is called everywhere
+    sample: int | None = None,
+    targets: int | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write the sequences of a summary as a log of hard items, for other libraries.
+
+    Args:
+        summary: a summary, its folder, or the run directory it is in.
+        out: a file, whose ending says the format, or a folder, see `seqdistill.exporting.choose_target`.
+        format: inter (RecBole), csv, tsv, parquet, jsonl, or lines (`user item item ...`).
+        sample: draw so many users from each sequence's distributions; None takes the likeliest items.
+        targets: also write this many of the likeliest items to be predicted after each position, with their mass.
+        seed: decides what is drawn.
+        overwrite: replace files that are there.
+
+    Returns:
+        {"out", "format", "targets_out", "sequences", "users", "length", "interactions", "distinct_items"}.
+
+    Raises:
+        SeqDistillError: a damaged summary, a file that is there or cannot be written, an unknown format, or an id that
+            the format cannot hold.
+    """
+    if sample is not None and sample < 1:
+        raise SeqDistillError(f"sample = {sample}: draw at least one user from each sequence")
+    if targets is not None and targets < 1:
+        raise SeqDistillError(f"targets = {targets}: write at least one item for each position")
+    target = choose_target(Path(out), format)
+    files = [target.sequences, *([target.targets] if targets is not None else [])]
+    for file in files:
+        if file.exists() and not overwrite:
+            raise SeqDistillError(f"{file} exists; choose another name, or replace it with --overwrite")
+    held = _as_summary(summary)
+    items = hard_sequences(held, draws=sample, seed=seed)
+    table = interactions(items, held.item_ids)
+    write_interactions(table, target)
+    if targets is not None:
+        write_targets(soft_targets(held, targets, draws=sample or 1), target)
+    return {
+        "out": str(target.sequences),
+        "format": target.format,
+        "targets_out": str(target.targets) if targets is not None else None,
+        "sequences": held.num_sequences,
+        "users": len(items),
+        "length": held.length,
+        "interactions": len(table),
+        "distinct_items": table[ITEM].n_unique(),
+    }
 
 
 def resolve_device(name: str) -> torch.device:
@@ -425,37 +601,16 @@ def protocol(dataset: Dataset, config: Config, part: HeldOut) -> dict[str, Any]:
     }
 
 
-def _distill(
-    dataset: Dataset,
-    teacher: FittedToLog,
-    config: Config,
-    settings: DistillConfig,
-    progress: Progress,
-    title: str,
-    run: RunDirectory | None,
-) -> Distilled:
-    def record(step: OuterStep) -> None:
-        if run is not None:
-            run.log({"phase": title, **step._asdict()})
-
-    return distill_summary(
-        dataset,
-        teacher,
-        settings,
-        config.distilling(),
-        seed=derive_seed(config.seed, title),
-        progress=progress,
-        title=title,
-        record=record,
-    )
-
-
 def _may_be_summary(folder: Path) -> bool:
     """Whether to look for a summary in a folder: not in a prepared dataset, nor in a log that is a folder."""
     if not folder.is_dir() or is_prepared(folder):
         return False
     ours = [*folder.glob(MANIFEST), *folder.glob("*.safetensors"), *folder.glob("summary")]
     return bool(ours) or not holds_tables(folder)
+
+
+def _as_summary(summary: str | Path | Summary) -> Summary:
+    return summary if isinstance(summary, Summary) else Summary.load(_summary_folder(Path(summary)))
 
 
 def _summary_folder(folder: Path) -> Path:
@@ -516,7 +671,7 @@ def _as_dataset(
     data: str | Path | Dataset, config: Config, notify: Notify | None, progress: Progress = SILENT
 ) -> Dataset:
     if not isinstance(data, Dataset):
-        data = load_dataset(data, config=config.data, notify=notify, progress=progress)
+        data = load_dataset(data, config=config.data, notify=notify, progress=progress, verify=True)
     for part in ("validation", "test"):
         if len(data.held_out_users(part)) > 0:
             continue
@@ -550,7 +705,7 @@ def _request(dataset: Dataset, config: Config, *, paper: bool) -> dict[str, Any]
         "seqdistill": __version__,
         "dataset": _describe(dataset),
         "paper": paper,
-        "config": config.model_dump(mode="json"),
+        "config": config.model_dump(mode="json", exclude={"run"}),
     }
 
 
@@ -564,4 +719,18 @@ def _describe(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-__all__ = ["Run", "compare", "distill", "evaluate", "load_dataset", "prepare", "recommend", "recommend_file", "train"]
+__all__ = [
+    "Estimate",
+    "Run",
+    "compare",
+    "distill",
+    "estimate",
+    "evaluate",
+    "export",
+    "inspect",
+    "load_dataset",
+    "prepare",
+    "recommend",
+    "recommend_file",
+    "train",
+]

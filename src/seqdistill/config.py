@@ -4,7 +4,9 @@ One model per section; `load_config` layers a TOML file and `section.key=value` 
 """
 
 import difflib
+import json
 import re
+import reprlib
 import tomllib
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -25,7 +27,7 @@ from pydantic import (
     model_validator,
 )
 
-from seqdistill.errors import SeqDistillError
+from seqdistill.errors import SeqDistillError, one_line
 
 Regime = Literal["shared", "fresh"]
 REGIMES: tuple[Regime, ...] = ("shared", "fresh")
@@ -33,6 +35,15 @@ REGIMES: tuple[Regime, ...] = ("shared", "fresh")
 
 Targets = Literal["tied", "separate"]
 """`tied`: the input at t + 1 is the target at t (the paper). `separate`: targets have queries of their own."""
+
+MAX_LENGTH = 8192
+"""Positions of a sequence or a history: attention holds a table of every position by every other."""
+
+MAX_FILE_BYTES = 1 << 20
+"""Of a file of settings."""
+
+MOST_ERRORS = 5
+"""Settings named in one message."""
 
 Option = int | float | None
 PUBLISHED: dict[str, dict[str, Option]] = {
@@ -49,10 +60,26 @@ DROPOUT: dict[str, float] = {"narm": 0.25}
 """Published dropout of the architectures that need it; the others take the default of the section."""
 
 
+LARGE_CATALOGUE = 20_000
+"""Items up to which training on a log sums over all of them by default: more would be most of the time."""
+
+MANY_NEGATIVES = 4_096
+"""Items that are drawn for a batch from a larger catalogue."""
+
+
 class Section(BaseModel):
     """Base of the sections: unknown keys and silent conversions are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _fits_in_64_bits(cls, value: object) -> object:
+        """What is beyond cannot be stored, nor printed."""
+        numbers = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+        if any(isinstance(number, int) and number.bit_length() > 63 for number in numbers):
+            raise ValueError("it must fit in 64 bits")
+        return cast("object", value)
 
 
 LogFormat = Literal["auto", "inter", "csv", "jsonl", "lines", "sessions", "parquet", "arrow"]
@@ -147,7 +174,9 @@ class LearnerConfig(Section):
     it is an error.
     """
 
-    learner: str = Field(default="sasrec", description="sasrec, gru4rec, narm, bert4rec or package.module:Class")
+    learner: str = Field(
+        default="sasrec", max_length=256, description="sasrec, gru4rec, narm, bert4rec or package.module:Class"
+    )
     layers: int | None = Field(default=None, ge=1, le=64)
     heads: int | None = Field(default=None, ge=1, le=64, description="attention heads, a divisor of the width")
     feed_forward: int | None = Field(default=None, ge=1, description="hidden width of the position-wise network")
@@ -157,6 +186,15 @@ class LearnerConfig(Section):
     )
     mask_ratio: float | None = Field(default=None, gt=0, lt=1, description="share of the items that BERT4Rec hides")
     options: dict[str, Any] = Field(default={}, description="keyword arguments of a package.module:Class")
+
+    @field_validator("options")
+    @classmethod
+    def _storable(cls, options: dict[str, Any]) -> dict[str, Any]:
+        try:
+            json.dumps(options, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError("options are numbers, texts, true and false, and lists and tables of them") from error
+        return options
 
     @model_validator(mode="before")
     @classmethod
@@ -209,6 +247,11 @@ class TeacherConfig(LearnerConfig):
     batch_size: int = Field(default=128, ge=1, description="windows of the log per step")
     epochs: int = Field(default=100, ge=1, description="at most; early stopping ends sooner")
     patience: int = Field(default=8, ge=1, description="epochs without a better validation log-likelihood")
+    negatives: Literal["auto", "all"] | PositiveInt = Field(
+        default="auto",
+        description="items that a target is set against in the loss: all, or so many drawn for each batch; auto: all "
+        "up to a catalogue of 20,000, and 4,096 beyond",
+    )
     keep_epochs: tuple[PositiveInt, ...] = Field(
         default=(1, 2, 4, 8, 16, 32, 64), description="epochs whose parameters are kept"
     )
@@ -219,12 +262,20 @@ class TeacherConfig(LearnerConfig):
             raise ValueError(f"teacher.heads = {self.heads} does not divide teacher.dim = {self.dim}")
         return self
 
+    def negatives_among(self, num_items: int) -> int | None:
+        """How many items are drawn for a batch from a catalogue; None where all of it is summed over."""
+        if self.negatives == "auto":
+            return None if num_items <= LARGE_CATALOGUE else MANY_NEGATIVES
+        return None if self.negatives == "all" or self.negatives >= num_items else self.negatives
+
 
 class DistillConfig(Section):
     """The summary and the bi-level optimisation."""
 
     num_sequences: int = Field(default=20, ge=1, description="n, synthetic sequences")
-    length: int = Field(default=50, ge=2, description="l, positions of a synthetic sequence and of every history")
+    length: int = Field(
+        default=50, ge=2, le=MAX_LENGTH, description="l, positions of a synthetic sequence and of every history"
+    )
     rank: tuple[int, int] | None = Field(
         default=None, description="Tucker ranks (user, time); none: full ranks, n and l"
     )
@@ -275,6 +326,10 @@ class DistillConfig(Section):
         default="auto",
         description="generate code for the inner step, which takes a minute; auto: where it pays and is possible",
     )
+    on_nonfinite: Literal["stop", "skip"] = Field(
+        default="stop", description="at an outer step whose loss or hypergradient is not finite: stop, or leave it out"
+    )
+    max_skips: int = Field(default=10, ge=0, description="outer steps that on_nonfinite = skip may leave out in all")
     validate_every: int = Field(default=50, ge=1, description="outer steps between validations of the summary")
     validation_learners: int = Field(default=2, ge=1, description="learners averaged by one validation")
 
@@ -390,6 +445,14 @@ class CompareConfig(Section):
         return self
 
 
+class RunConfig(Section):
+    """Keeping a run, which has no part in what comes out."""
+
+    checkpoint_seconds: float | None = Field(
+        default=None, ge=0, description="from one checkpoint to the next; none: 10, or more where writing takes long"
+    )
+
+
 class Config(Section):
     """Every setting of a run."""
 
@@ -400,6 +463,7 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     compare: CompareConfig = CompareConfig()
+    run: RunConfig = RunConfig()
 
     def distilling(self) -> tuple[LearnerConfig, ...]:
         """Architectures of the inner loop: those named, with the options of `train` where it is the same one."""
@@ -427,11 +491,10 @@ def load_config(
     layers: Layers = deepcopy(dict(base or {}))
     if file is not None:
         try:
-            given = tomllib.loads(file.read_text(encoding="utf-8"))
+            with file.open("rb") as stream:
+                given = parse_toml(stream.read(MAX_FILE_BYTES + 1), file)
         except OSError as error:
             raise SeqDistillError(f"cannot read config file {file}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SeqDistillError(f"config file {file} is not valid TOML: {error}") from error
         for name, value in given.items():
             under = layers.get(name)
             layers[name] = {**under, **value} if isinstance(under, dict) and isinstance(value, dict) else value
@@ -442,30 +505,50 @@ def load_config(
     return parse_config(layers)
 
 
+def parse_toml(data: bytes, file: Path) -> Layers:
+    """The settings of a TOML file, not yet validated.
+
+    Raises:
+        SeqDistillError: it is no TOML, or larger than settings can be.
+    """
+    if len(data) > MAX_FILE_BYTES:
+        raise SeqDistillError(f"config file {file} is larger than {MAX_FILE_BYTES:,} bytes, and so no settings")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # TOML, UTF-8, numbers of thousands of digits, and deep nesting
+        raise SeqDistillError(f"config file {file} is not valid TOML: {one_line(str(error))}") from error
+
+
 def parse_config(values: Layers) -> Config:
     """Validate plain values, such as a stored `config.json`.
 
     Raises:
-        SeqDistillError: one line with every offending key.
+        SeqDistillError: one line with the offending keys.
     """
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise SeqDistillError("; ".join(_describe(dict(e)) for e in error.errors())) from error
+        wrong = error.errors(include_url=False)
+        more = f"; and {len(wrong) - MOST_ERRORS:,} more" if len(wrong) > MOST_ERRORS else ""
+        raise SeqDistillError("; ".join(_describe(dict(e)) for e in wrong[:MOST_ERRORS]) + more) from error
+    except (OverflowError, RecursionError) as error:
+        raise SeqDistillError(f"a setting cannot be used: {one_line(str(error))}") from error
 
 
 def _assign(layers: Layers, assignment: str) -> None:
     key, separator, text = assignment.partition("=")
     section, dot, name = key.strip().partition(".")
     if not separator or not dot:
-        raise SeqDistillError(f"--set {assignment}: expected section.key=value, such as distill.steps=100")
+        raise SeqDistillError(f"--set {one_line(assignment)}: expected section.key=value, such as distill.steps=100")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = None if text.strip().lower() == "none" else text.strip()
     layers.setdefault(section, {})
     if not isinstance(layers[section], dict):
-        raise SeqDistillError(f"--set {assignment}: {section} is no section; sections are {', '.join(_sections())}")
+        raise SeqDistillError(
+            f"--set {one_line(assignment)}: {section} is no section, but {', '.join(_sections())} are"
+        )
     layers[section][name] = value
 
 
@@ -474,12 +557,19 @@ def _describe(error: dict[str, Any]) -> str:
     key = ".".join(location)
     if error["type"] == "extra_forbidden":
         known = _known_keys()
-        near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(key[:120], known, n=3, cutoff=0.5)
         tail = [k for k in known if k.endswith(f".{location[-1]}") and k not in near]
         hint = " or ".join(tail + near) or ", ".join(_sections())
-        return f"unknown setting {key}; nearest: {hint}"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{key} = {error['input']!r}: {message}" if error["type"] != "value_error" else message
+        return f"unknown setting {one_line(key)}; nearest: {hint}"
+    message = one_line(str(error["msg"]).removeprefix("Value error, "), 400)
+    return f"{one_line(key)} = {_shown(error['input'])}: {message}" if error["type"] != "value_error" else message
+
+
+def _shown(value: object) -> str:
+    try:
+        return one_line(repr(value) if isinstance(value, str | float) else reprlib.repr(value))
+    except (ValueError, RecursionError):
+        return f"a value of type {type(value).__name__}"
 
 
 def _sections() -> list[str]:

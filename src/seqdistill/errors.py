@@ -1,4 +1,10 @@
-"""The one exception that reaches a user as a single line."""
+"""The one exception that reaches a user as a single line, and what makes a line of anything."""
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """Text from a file as a message may quote it: on one line, of a bounded length, and nothing a terminal obeys."""
+    shown = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text[: 4 * limit].split()))
+    return shown if len(shown) <= limit else f"{shown[:limit]}..."
 
 
 class SeqDistillError(Exception):

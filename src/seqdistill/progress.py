@@ -16,8 +16,14 @@ class Task(Protocol):
 class Progress(Protocol):
     """Where work reports to."""
 
-    def task(self, title: str, total: int) -> AbstractContextManager[Task]:
-        """Begin a piece of work of `total` units; leaving the context ends it, complete or not."""
+    def task(self, title: str, total: int, *, done: int = 0) -> AbstractContextManager[Task]:
+        """Begin a piece of work of `total` units; leaving the context ends it, complete or not.
+
+        Args:
+            title: what it is.
+            total: units in all.
+            done: of them, those done before.
+        """
         ...
 
 
@@ -30,9 +36,9 @@ class SilentProgress:
     """Shows nothing."""
 
     @contextmanager
-    def task(self, title: str, total: int) -> Generator[Task]:
+    def task(self, title: str, total: int, *, done: int = 0) -> Generator[Task]:
         """See `Progress.task`."""
-        del title, total
+        del title, total, done
         yield _SilentTask()
 
 

@@ -16,16 +16,28 @@ from typing import Any, NamedTuple
 
 import polars as pl
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from seqdistill import __version__
-from seqdistill.artifacts import read_artifact, write_artifact
-from seqdistill.config import Regime, Targets
+from seqdistill.artifacts import Details, Json, Manifest, Strict, open_artifact, write_artifact
+from seqdistill.artifacts.parquet import write_ids
+from seqdistill.artifacts.tensors import Shapes
+from seqdistill.config import MAX_LENGTH, Regime, Targets
 from seqdistill.errors import SeqDistillError
 from seqdistill.sequences import Sequences
 
-FORMAT_VERSION = 1
-ITEM_IDS = "item_ids.parquet"
+FORMAT_VERSION = 2
+ITEM_IDS, ITEM_ID = "item_ids.parquet", "item_id"
+"""The id map of summaries and models, and its column."""
+
+FACTORS, ITEM_FACTOR = "factors", "item_factor"
+
+RANKS = {"user": 2, "time": 2, "core": 3, "item": 2}
+"""Number of axes of each tensor."""
+
+MAX_COMPOSED = 1 << 30
+"""Numbers in H: small factors can mean a tensor that fits nowhere."""
 
 
 class Factors(NamedTuple):
@@ -149,15 +161,11 @@ class Summary:
             Path(path),
             kind="summary",
             version=FORMAT_VERSION,
-            tensors={"factors": self.factors._asdict(), "item_factor": {"item": self.item_factor}},
-            extra_files={ITEM_IDS: lambda file: self.item_ids.rename("item_id").to_frame().write_parquet(file)},
+            tensors={FACTORS: self.factors._asdict(), ITEM_FACTOR: {"item": self.item_factor}},
+            extra_files={ITEM_IDS: lambda file: write_ids(self.item_ids, ITEM_ID, file)},
             manifest={
                 "versions": {"seqdistill": __version__, "torch": torch.__version__},
                 "targets": self.targets,
-                "shapes": {
-                    **{name: list(t.shape) for name, t in self.factors._asdict().items()},
-                    "item": list(self.item_factor.shape),
-                },
                 "schedules": {
                     regime: {"learning_rate": s.learning_rate, "steps": s.steps} for regime, s in self.schedules.items()
                 },
@@ -173,25 +181,21 @@ class Summary:
             SeqDistillError: naming the file that is missing, damaged, altered or inconsistent.
         """
         folder = Path(path)
-        manifest, tensors = read_artifact(folder, kind="summary", version=FORMAT_VERSION)
-        try:
-            factors = Factors(**tensors["factors"])
-            item_factor = tensors["item_factor"]["item"]
-            item_ids = pl.read_parquet(folder / ITEM_IDS)["item_id"]
-            summary = cls(
-                factors,
-                item_factor,
+        with open_artifact(folder, kind="summary", version=FORMAT_VERSION, migrations=MIGRATIONS) as artifact:
+            manifest = artifact.content(SummaryManifest)
+            artifact.expect_files({ITEM_IDS, f"{FACTORS}.safetensors", f"{ITEM_FACTOR}.safetensors"})
+            shapes = {**artifact.shapes(FACTORS), **artifact.shapes(ITEM_FACTOR)}
+            if not _fit(shapes, manifest.targets):
+                raise SeqDistillError(f"{folder}: the factors' shapes do not fit together; the summary was altered")
+            item_ids = artifact.ids(ITEM_IDS, column=ITEM_ID, rows=shapes["item"][0])
+            return cls(
+                Factors(**artifact.tensors(FACTORS, finite=True)),
+                artifact.tensors(ITEM_FACTOR, finite=True)["item"],
                 item_ids,
-                manifest["targets"],
-                {regime: Schedule(**values) for regime, values in manifest["schedules"].items()},
-                manifest["details"],
+                manifest.targets,
+                {regime: Schedule(s.learning_rate, s.steps) for regime, s in manifest.schedules.items()},
+                artifact.manifest["details"],
             )
-            consistent = summary._is_consistent()
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError, pl.exceptions.PolarsError) as error:
-            raise SeqDistillError(f"{folder} is not a complete summary: {error}") from error
-        if not consistent:
-            raise SeqDistillError(f"{folder}: the factors' shapes do not fit together; the summary was altered")
-        return summary
 
     def size_bytes(self, *, factors: bool = True) -> int:
         """Bytes of the item factor and the item ids and, if asked for, of U, T and the core.
@@ -201,11 +205,39 @@ class Summary:
         tensors = (self.item_factor, *(self.factors if factors else ()))
         return sum(t.numel() * t.element_size() for t in tensors) + int(self.item_ids.str.len_bytes().sum())
 
-    def _is_consistent(self) -> bool:
-        user, time, core = self.factors
-        width = self.dim * (2 if self.targets == "separate" else 1)
-        return (
-            self.targets in ("tied", "separate")
-            and core.shape == (user.shape[1], time.shape[1], width)
-            and len(self.item_ids) == self.num_items
-        )
+
+class ScheduleEntry(Strict):
+    """A `Schedule` in the manifest."""
+
+    learning_rate: float = Field(gt=0)
+    steps: int = Field(ge=1, le=10**9)
+
+
+class SummaryManifest(Manifest):
+    """The manifest of a summary, format 2."""
+
+    targets: Targets
+    schedules: dict[Regime, ScheduleEntry]
+    details: Details
+
+
+def _without_shapes(manifest: Json) -> Json:
+    """Format 1 said the shapes in one place; now each file has its own."""
+    return {key: value for key, value in manifest.items() if key != "shapes"}
+
+
+MIGRATIONS = {1: _without_shapes}
+
+
+def _fit(shapes: Shapes, targets: Targets) -> bool:
+    """Whether shapes are those of a summary: known before any tensor is given memory."""
+    if {name: len(shape) for name, shape in shapes.items()} != RANKS:
+        return False
+    (n, r1), (length, r2), (num_items, dim) = (shapes[name] for name in ("user", "time", "item"))
+    width = dim * (2 if targets == "separate" else 1)
+    return (
+        min(n, r1, length, r2, num_items, dim) >= 1
+        and (r1 <= n and r2 <= length <= MAX_LENGTH)
+        and shapes["core"] == (r1, r2, width)
+        and n * length * width <= MAX_COMPOSED
+    )

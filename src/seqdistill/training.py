@@ -5,6 +5,7 @@ epoch, until the validation likelihood stops rising. A few sequences, synthetic 
 targets may be distributions. Learners that cannot answer for all positions at once are asked as `views` says.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,10 +17,25 @@ from torch import Tensor
 from seqdistill.attention import soft_cross_entropy
 from seqdistill.config import LearnerConfig, Regime, TeacherConfig
 from seqdistill.data.dataset import Dataset
+from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.learners import Recommender, build_learner
 from seqdistill.progress import SILENT, Progress
+from seqdistill.resuming import (
+    KEEP_NOTHING,
+    Json,
+    Keeper,
+    Snapshot,
+    TorchRandom,
+    numpy_state,
+    optimiser_tensors,
+    prefixed,
+    restore_optimiser,
+    resume,
+    under,
+)
+from seqdistill.sampled_softmax import sampled_cross_entropy
 from seqdistill.seeding import derive_seed, seeded
 from seqdistill.sequences import EVERY, Embedder, Rows, Sequences
 from seqdistill.summary import Schedule
@@ -63,6 +79,7 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
     item_factor: Tensor | None = None,
     progress: Progress = SILENT,
     title: str = "training on the log",
+    keeper: Keeper = KEEP_NOTHING,
     on_epoch: OnEpoch | None = None,
     clock: Clock = time.perf_counter,
 ) -> FittedToLog:
@@ -79,82 +96,221 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
         item_factor: the embedding, frozen, [num_items, dim]; None for one of its own, trained from random.
         progress: where to report.
         title: of the report.
+        keeper: gets the state after every batch.
         on_epoch: called with 0 before the first epoch and after each with its number, the model as it is then, and the
-            seconds spent in epochs.
+            seconds spent in epochs, validations left out.
         clock: that measures these, and the seconds of the whole.
+
+    Raises:
+        SeqDistillError: if the loss stops being finite.
     """
-    started = clock()
-    rng = np.random.default_rng(derive_seed(seed, "windows"))
-    with seeded(derive_seed(seed, "log"), device), progress.task(title, config.epochs) as task:
+    kept = keeper.kept()
+    with seeded(derive_seed(seed, "log"), device):
         learner = build_learner(architecture or config, dim=dim or config.dim, length=length, dropout=config.dropout)
         if item_factor is None:
             model = Recommender.fresh(learner, dataset.num_items).to(device)
         else:
             model = Recommender.shared(learner, item_factor).to(device)
+        fit = _LogFit(model, dataset, config, length, seed, device, keeper, clock)
+        if kept is not None:
+            resume(fit, kept)
+            if kept.finished:
+                return fit.outcome()
         if on_epoch is not None:
             on_epoch(0, model, 0.0)
+        with progress.task(title, config.epochs, done=fit.epoch - 1) as task:
+            while not fit.finished:
+                fit.run_epoch()
+                task.advance(f"validation NDCG@10 {fit.latest['ndcg@10']:.4f}, best epoch {fit.best_epoch}")
+                keeper.offer(fit.state)
+                if on_epoch is not None:
+                    on_epoch(fit.epoch - 1, model, fit.in_epochs)
+    keeper.finish(fit.final())
+    return fit.outcome()
+
+
+class _LogFit:
+    """Training on a log under way; see `fit_to_log` for the arguments. Torch's global generators are at work."""
+
+    def __init__(
+        self,
+        model: Recommender,
+        dataset: Dataset,
+        config: TeacherConfig,
+        length: int,
+        seed: int,
+        device: torch.device,
+        keeper: Keeper,
+        clock: Clock,
+    ) -> None:
+        self._clock = clock
+        self._started = self._clock()
+        self._dataset, self._config, self._length, self._seed = dataset, config, length, seed
+        self._device, self._keeper = device, keeper
+        self._rng = np.random.default_rng(derive_seed(seed, "windows"))
+        self._model = model
         trained = [p for p in model.parameters() if p.requires_grad]
-        optimiser = torch.optim.Adam(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
-        in_epochs = 0.0
-        checkpoints: dict[int, State] = {}
-        best_epoch, best, best_state = 0, dict[str, float](), dict[str, Tensor]()
-        for epoch in range(1, config.epochs + 1):
-            began = clock()
-            fit_epoch(model, optimiser, dataset, length=length, batch_size=config.batch_size, rng=rng)
-            in_epochs += clock() - began
-            if on_epoch is not None:
-                on_epoch(epoch, model, in_epochs)
-            if epoch in config.keep_epochs:
-                checkpoints[epoch] = _copy(model.learner.state_dict())
-            metrics = summarise(rank_held_out(model, dataset, "validation", length=length))
-            if not best or metrics["log_likelihood"] > best["log_likelihood"]:
-                best_epoch, best, best_state = epoch, metrics, _copy(model.state_dict())
-            task.advance(f"validation NDCG@10 {metrics['ndcg@10']:.4f}, best epoch {best_epoch}")
-            if epoch - best_epoch >= config.patience:
-                break
-    model.load_state_dict(best_state)
-    return FittedToLog(model.eval(), best_epoch, best, clock() - started, checkpoints)
+        self._optimiser = torch.optim.Adam(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+        self.in_epochs = 0.0
+        self._early: dict[int, State] = {}
+        self.epoch = 1
+        self.best_epoch = 0
+        self.latest = dict[str, float]()
+        self._best, self._best_state = dict[str, float](), dict[str, Tensor]()
+        self._batch = 0
+        self._drawn_from = self._random()
+        self._resumed_at: TorchRandom | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch or the end of the patience is reached."""
+        return self.epoch > self._config.epochs or (
+            self.best_epoch > 0 and self.epoch - 1 - self.best_epoch >= self._config.patience
+        )
+
+    def run_epoch(self) -> None:
+        """What is left of an epoch, and its validation."""
+        began = self._clock()
+        config = self._config
+        epoch = Epoch(self._model, self._dataset, config, length=self._length, rng=self._rng)
+        if self._resumed_at is not None and self._batch > 0:
+            # The same cuts and order have been drawn as at first; what comes now is where it was left.
+            self._resumed_at.restore(self._device)
+        self._resumed_at = None
+        for rows in epoch.batches[self._batch :]:
+            loss = epoch.step(self._optimiser, rows)
+            if not math.isfinite(loss):
+                raise SeqDistillError(
+                    f"the loss of epoch {self.epoch}, batch {self._batch + 1} is {loss} (seed {self._seed}); "
+                    f"{self._keeper.last()}; lower teacher.learning_rate, now {config.learning_rate:g}"
+                )
+            self._batch += 1
+            self._keeper.offer(self.state)
+        self.in_epochs += self._clock() - began
+        if self.epoch in config.keep_epochs:
+            self._early[self.epoch] = _copy(self._model.learner.state_dict())
+        self.latest = summarise(rank_held_out(self._model, self._dataset, "validation", length=self._length))
+        if not self._best or self.latest["log_likelihood"] > self._best["log_likelihood"]:
+            self.best_epoch, self._best, self._best_state = self.epoch, self.latest, _copy(self._model.state_dict())
+        self.epoch += 1
+        self._batch = 0
+        self._drawn_from = self._random()
+
+    def outcome(self) -> FittedToLog:
+        """The model of the best epoch."""
+        self._model.load_state_dict(self._best_state)
+        return FittedToLog(self._model.eval(), self.best_epoch, self._best, self._seconds(), self._early)
+
+    def state(self) -> Snapshot:
+        """See `Resumable.state`. An epoch's cuts and order are drawn again from the generators as they were then."""
+        windows, begun = self._drawn_from
+        now = TorchRandom.now(self._device)
+        tensors = {
+            **prefixed("model", self._model.state_dict()),
+            **prefixed("adam", optimiser_tensors(self._optimiser)),
+            **prefixed("best", self._best_state),
+            **prefixed("epoch_random", begun._asdict()),
+            **prefixed("random", now._asdict()),
+        }
+        for epoch, state in self._early.items():
+            tensors |= prefixed(f"early/{epoch}", state)
+        values = {
+            "epoch": self.epoch,
+            "batch": self._batch,
+            "windows": windows,
+            "best_epoch": self.best_epoch,
+            "best": self._best,
+            "early": list(self._early),
+            "seconds": self._seconds(),
+        }
+        where = f"epoch {self.epoch}, batch {self._batch}" if self._batch else f"epoch {self.epoch - 1}"
+        return Snapshot(tensors, values, where, self._best.get("log_likelihood"))
+
+    def final(self) -> Snapshot:
+        """What of the state decides the outcome."""
+        state = self.state()
+        tensors = {name: t for name, t in state.tensors.items() if name.startswith(("best/", "early/"))}
+        values = {name: state.values[name] for name in ("best_epoch", "best", "early", "seconds")}
+        return Snapshot(tensors, {"finished": True, **values}, "done", state.score)
+
+    def restore(self, kept: Snapshot) -> None:
+        """See `Resumable.restore`; a final state will do."""
+        tensors, values = kept.tensors, kept.values
+        self.best_epoch, self._best, self._best_state = values["best_epoch"], values["best"], under(tensors, "best")
+        self._early = {epoch: under(tensors, f"early/{epoch}") for epoch in values["early"]}
+        self._started -= values["seconds"]
+        if kept.finished:
+            return
+        self._model.load_state_dict(under(tensors, "model"))
+        restore_optimiser(self._optimiser, under(tensors, "adam"))
+        self.epoch, self._batch = values["epoch"], values["batch"]
+        begun = TorchRandom(**under(tensors, "epoch_random"))
+        self._drawn_from = values["windows"], begun
+        self._resumed_at = TorchRandom(**under(tensors, "random"))
+        self._rng.bit_generator.state = values["windows"]
+        begun.restore(self._device)
+
+    def _random(self) -> tuple[Json, TorchRandom]:
+        return numpy_state(self._rng), TorchRandom.now(self._device)
+
+    def _seconds(self) -> float:
+        return self._clock() - self._started
 
 
-def fit_epoch(
-    model: Recommender,
-    optimiser: torch.optim.Optimizer,
-    dataset: Dataset,
-    *,
-    length: int,
-    batch_size: int,
-    rng: np.random.Generator,
-) -> int:
+class Epoch:
     """One pass over the training part of a log, cut into windows anew.
 
     Args:
         model: to be trained.
-        optimiser: of its parameters.
         dataset: the log.
         length: positions the learner reads.
-        batch_size: windows in a batch, on average.
-        rng: draws the windows and their order; what the learner itself draws comes from torch's global generator.
+        config: how many windows a batch has, and how many items its targets are set against.
+        rng: draws the windows; their order, and what loss and learner draw, come from torch's global generator.
 
-    Returns:
-        How many targets had a loss.
+    Attributes:
+        batches: the windows of each batch, int64.
     """
-    model.train()
-    count = 0
-    device = model.embedding.device
-    begins, ends = (np.tile(b, passes_per_epoch(model.learner)) for b in dataset.window_bounds(length, rng))
-    for rows in torch.split(torch.randperm(len(begins)), batch_size):
-        first, last = begins[rows.numpy()], ends[rows.numpy()]
-        windows = torch.from_numpy(dataset.gather(first, last, width=int((last - first).max()))).to(device)
+
+    def __init__(
+        self, model: Recommender, dataset: Dataset, config: TeacherConfig, *, length: int, rng: np.random.Generator
+    ) -> None:
+        self._model, self._dataset = model.train(), dataset
+        self._negatives = config.negatives_among(dataset.num_items)
+        passes = passes_per_epoch(model.learner)
+        self._begins, self._ends = (np.tile(b, passes) for b in dataset.window_bounds(length, rng))
+        self.batches = torch.split(torch.randperm(len(self._begins)), config.batch_size)
+        self.targets = 0
+
+    def step(self, optimiser: torch.optim.Optimizer, rows: Tensor) -> float:
+        """Train on a batch; where its loss is not finite, that is told and nothing else is done.
+
+        Args:
+            optimiser: of the model's parameters.
+            rows: one of `batches`.
+
+        Returns:
+            The mean cross-entropy, nats; an estimate where items are drawn.
+        """
+        model = self._model
+        first, last = self._begins[rows.numpy()], self._ends[rows.numpy()]
+        gathered = self._dataset.gather(first, last, width=int((last - first).max()))
+        windows = torch.from_numpy(gathered).to(model.embedding.device)
         read, following = windows[:, :-1], windows[:, 1:]
         asked = ask(model.learner, following > 0, whole=WHOLE_IN_A_LOG)
         states = model.learner(model.embed(read), asked.mask, asked.at)[asked.counted]
-        targets = model.embed(asked.select(following))
-        loss = soft_cross_entropy(states, targets, model.item_embedding).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        count += len(targets)
-    return count
+        targets = asked.select(following)
+        if self._negatives is None:
+            losses = soft_cross_entropy(states, model.embed(targets), model.item_embedding)
+        else:
+            losses = sampled_cross_entropy(states, targets, model.item_embedding, negatives=self._negatives)
+        loss = losses.mean()
+        value = float(loss.detach())
+        if math.isfinite(value):
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            self.targets += len(targets)
+        return value
 
 
 def fit_to_sequences(  # noqa: PLR0913 - most have a default

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import epoch, floor, growth, harness, hypergradient, our_epoch, ranking, render
+from benchmarks import epoch, floor, growth, harness, hypergradient, our_epoch, ranking, recommend, render
 
 TINY = ["--num-sequences", "3", "--length", "5", "--window", "2", "--rounds", "2", "--threads", "1"]
 
@@ -70,7 +70,7 @@ def test_multiply_adds_of_the_floor() -> None:
 
 
 def test_growth_doubles_one_size_at_a_time(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--axes", "window", "users", "--doublings", "1", "--items", "30", "--dim", "4", "--users", "20"]
+    words = ["--axes", "window", "users", "--doublings", "1", "--items", "200", "--dim", "4", "--users", "20"]
     rows = run(growth.main, capsys, *words, "--log-items", "30", *TINY)["rows"]
     assert [(r["axis"], r["value"]) for r in rows] == [("window", 2), ("window", 4), ("users", 20), ("users", 40)]
     assert not [r for r in rows if "failed" in r]
@@ -124,6 +124,12 @@ def test_epochs_of_other_targets_are_refused() -> None:
     row = {"dataset": "log", "method": "recbole", "targets": 5, "result": {"targets": 6}}
     with pytest.raises(SystemExit, match="log: recbole met 6 targets, of 5"):
         epoch.check_targets([row])
+
+
+def test_recommend_answers_every_history(capsys: pytest.CaptureFixture[str]) -> None:
+    recommend.main(["--items", "200", "--dim", "8", "--users", "40", "--learners", "sasrec", "--rounds", "1", "--json"])
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["result"] == {"answered": 40, "recommended": 400}
 
 
 def test_ranking_agrees_with_recbole_on_the_same_scores(capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,9 +208,10 @@ def test_result_is_written_and_rendered(tmp_path: Path) -> None:
     assert page.read_text(encoding="utf-8") == text
 
 
-@pytest.mark.parametrize("name", ["hypergradient", "floor", "epoch", "growth", "ranking"])
+@pytest.mark.parametrize("name", ["hypergradient", "floor", "epoch", "growth", "ranking", "recommend"])
 def test_tables_show_measured_and_failed_rows(name: str) -> None:
     labels = {"method": "replay", "items": 5, "users": 7, "dim": 2, "axis": "items", "value": 5, "dataset": "log"}
+    labels["learner"] = "sasrec"
     measured = {
         **labels,
         "seconds_median": 1.5,

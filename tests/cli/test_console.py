@@ -8,7 +8,7 @@ from rich.console import Console
 
 from seqdistill.cli.console import LINE_SECONDS, Pace, RichProgress, Terminal
 from seqdistill.cli.table import RESULT_COLUMNS, print_result
-from seqdistill.cli.text import count, duration, fraction, size
+from seqdistill.readable import count, duration, fraction, size
 
 
 class Clock:

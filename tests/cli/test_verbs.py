@@ -12,6 +12,7 @@ import pytest
 from typer.testing import Result
 
 from seqdistill import __version__
+from seqdistill.artifacts import read_json
 
 Invoke = Callable[..., Result]
 Finished = tuple[Path, Result]
@@ -39,7 +40,7 @@ def test_help_and_version_do_not_wait_for_torch() -> None:
     assert all(verb in output for verb in ("distill", "train", "evaluate", "datasets", "inspect"))
 
 
-@pytest.mark.parametrize("verb", ["distill", "train", "evaluate", "datasets", "inspect"])
+@pytest.mark.parametrize("verb", ["distill", "train", "evaluate", "datasets", "inspect", "export"])
 def test_every_verb_takes_the_common_options_and_shows_an_example(invoke: Invoke, verb: str) -> None:
     text = invoke(verb, "--help").output
     assert "--json" in text
@@ -66,7 +67,7 @@ def test_the_same_settings_again_are_not_computed_again(
     assert result.exit_code == 0
     assert "nothing was computed anew" in result.stderr
     document = json.loads(result.stdout)
-    assert document == json.loads((run / "result.json").read_text())
+    assert document == read_json(run / "result.json")
     assert {row["name"] for row in document["rows"]} >= {"full data", "distilled"}
     assert all(row["metrics"].keys() == METRICS for row in document["rows"])
     assert (run / "metrics.jsonl").stat().st_mtime_ns == before

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqdistill.data import Dataset, Provenance
+from seqdistill.data.dataset import VALIDATION_USERS
 
 
 def make(sequences: list[list[int]]) -> Dataset:
@@ -106,3 +107,14 @@ def test_held_out_by_hand() -> None:
 @pytest.mark.parametrize(("sequences", "repeats"), [([[1, 2], [1, 2]], False), ([[1, 2], [2, 3, 2]], True)])
 def test_repeats_are_those_of_one_user(sequences: list[list[int]], repeats: bool) -> None:
     assert make(sequences).has_repeats is repeats
+
+
+def test_a_validation_asks_a_sample_of_many_users_and_a_test_asks_all() -> None:
+    users = VALIDATION_USERS + 2_000
+    dataset = make([[1, 2 + user % 5, 7] for user in range(users)])
+    asked = dataset.held_out_users("validation")
+    assert len(asked) == len(set(asked.tolist())) == VALIDATION_USERS
+    histories, targets = dataset.held_out("validation", 4)
+    assert (targets == 2 + asked % 5).all()
+    assert (histories[:, 0] == 1).all()
+    assert len(dataset.held_out("test", 4)[1]) == users

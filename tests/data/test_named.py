@@ -276,8 +276,8 @@ class Bars:
         self.notes: list[str] = []
 
     @contextmanager
-    def task(self, title: str, total: int) -> Generator["Bars"]:
-        self.titles.append(f"{title}/{total}")
+    def task(self, title: str, total: int, *, done: int = 0) -> Generator["Bars"]:
+        self.titles.append(f"{title}/{total - done}")
         yield self
 
     def advance(self, note: str = "", *, units: int = 1) -> None:

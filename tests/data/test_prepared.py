@@ -116,7 +116,7 @@ def test_opening_reads_no_ids_and_no_rows(log: Path, tmp_path: Path) -> None:
     dataset = open_prepared(folder)
     assert (dataset.num_users, dataset.num_items) == (100, 40)
     assert len(dataset.training_windows(5)) > 0
-    with pytest.raises(SeqDistillError, match=r"users\.parquet cannot be read"):
+    with pytest.raises(SeqDistillError, match=r"users\.parquet does not match its SHA-256"):
         _ = dataset.user_ids
     with pytest.raises(AttributeError, match="no attribute 'usr_ids'"):
         _ = dataset.usr_ids

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from seqdistill.distillation.adam import AdamRule, AdamState, adam_step
+from seqdistill.distillation import adam
+from seqdistill.distillation.adam import AdamRule, AdamState, adam_step, adam_step_adjoint
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.03])
@@ -28,3 +29,18 @@ def test_a_parameter_that_never_has_a_gradient_stays_and_differentiates() -> Non
     assert after.theta[1] == 2.0
     slopes = torch.autograd.grad(after.theta.sum(), (theta, gradient))
     assert all(torch.isfinite(slope).all() for slope in slopes)
+
+
+def test_a_long_vector_is_updated_slice_by_slice_with_the_same_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = torch.Generator().manual_seed(0)
+    theta, m, v, gradient, *bars = (torch.randn(10, generator=rng) for _ in range(7))
+    rule, state, bar = AdamRule(0.1, weight_decay=0.01), AdamState(theta, m, v.square()), AdamState(*bars)
+
+    def both() -> tuple[torch.Tensor, ...]:
+        corrections = rule.corrections(3)
+        before, gradient_bar = adam_step_adjoint(rule, state, gradient, corrections, bar)
+        return *adam_step(rule, state, gradient, corrections), *before, gradient_bar
+
+    whole = both()
+    monkeypatch.setattr(adam, "SLICE", 4)
+    assert all(torch.equal(a, b) for a, b in zip(whole, both(), strict=True))

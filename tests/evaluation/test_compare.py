@@ -1,5 +1,6 @@
 """A whole comparison, on a log with a known law."""
 
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -219,6 +220,25 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_written(
     damaged.mkdir(parents=True)
     (damaged / "markov.safetensors").write_bytes(b"no tensors")
     refused("markov.safetensors is damaged", lambda: Store(damaged.parent).row("markov"))
+
+
+@pytest.mark.parametrize("section", ["train", "teacher"])
+def test_a_summary_of_a_stranger_imports_nothing_that_is_not_named(
+    planted: tuple[Dataset, np.ndarray],
+    planted_run: tuple[Run, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    section: str,
+) -> None:
+    (tmp_path / "trap.py").write_text("raise SystemExit('the code of a stranger ran')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    summary = planted_run[0].summary
+    stored = json.loads(json.dumps(summary.details["config"]))
+    stored[section] = {**stored[section], **dict.fromkeys(("layers", "heads", "feed_forward")), "learner": "trap:Any"}
+    strange = dataclasses.replace(summary, details={**summary.details, "config": stored})
+    refused("--allow-code trap:Any", lambda: compare(strange, planted[0], out=tmp_path / "out"))
+    assert "trap" not in sys.modules
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_bare_summary_gets_its_teacher_trained_again(

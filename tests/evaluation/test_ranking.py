@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from seqdistill.data import Dataset, Provenance
+from seqdistill.data.dataset import VALIDATION_USERS
 from seqdistill.evaluation import ranking
 from seqdistill.evaluation.metrics import UserScores, summarise
 from seqdistill.evaluation.ranking import rank_held_out
@@ -87,6 +88,15 @@ def test_validation_does_not_see_the_validation_item() -> None:
     dataset = make_dataset([[1, 7, 9]])
     scores = torch.arange(ITEMS, 0, -1).float()
     assert rank_held_out(model_with(scores), dataset, "validation", length=5).ranks[0] == 7
+
+
+def test_a_validation_of_many_users_ranks_those_who_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "MAX_SCORES", 1000 * ITEMS)
+    users = VALIDATION_USERS + 500
+    dataset = make_dataset([[1, 1 + user % ITEMS, 3] for user in range(users)])
+    scores = rank_held_out(model_with(torch.arange(ITEMS, 0, -1).float()), dataset, "validation", length=2)
+    assert scores.ranks.tolist() == (1 + dataset.held_out_users("validation") % ITEMS).tolist()
+    assert len(scores.ranks) == VALIDATION_USERS
 
 
 def test_metrics_of_known_ranks() -> None:

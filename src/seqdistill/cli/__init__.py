@@ -18,16 +18,15 @@ from seqdistill.cli.console import print_error, print_line, stderr_console
 from seqdistill.cli.datasets import datasets
 from seqdistill.cli.distill import distill
 from seqdistill.cli.evaluate import evaluate
+from seqdistill.cli.export import export
 from seqdistill.cli.inspect import inspect
 from seqdistill.cli.prepare import prepare
 from seqdistill.cli.recommend import recommend
 from seqdistill.cli.train import train
 from seqdistill.errors import SeqDistillError
+from seqdistill.interruption import INTERRUPTION, Interrupted
 
 ERROR_STATUS = 1
-INTERRUPT_STATUS = 130
-"""What a shell reports for a program that SIGINT ended."""
-
 P = ParamSpec("P")
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -63,13 +62,14 @@ def _ending_well(verb: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(verb)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            verb(*args, **kwargs)
+            with INTERRUPTION.listening():
+                verb(*args, **kwargs)
         except SeqDistillError as error:
             print_error(str(error))
             raise typer.Exit(ERROR_STATUS) from None
-        except KeyboardInterrupt:
-            print_line(stderr_console(), "interrupted")
-            raise typer.Exit(INTERRUPT_STATUS) from None
+        except Interrupted as stop:
+            print_line(stderr_console(), str(stop))
+            raise typer.Exit(stop.status) from None
 
     return run
 
@@ -88,4 +88,5 @@ _add(compare)
 _add(recommend)
 _add(datasets)
 _add(inspect)
+_add(export)
 _add(check)

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from seqdistill.cli.console import Terminal, print_line
-from seqdistill.cli.options import AsJson, Assignments, ConfigFile, Data, Device, Quiet, Seed
+from seqdistill.cli.options import AllowCode, AsJson, Assignments, ConfigFile, Data, Device, Quiet, Seed
 
 Source = Annotated[Path, typer.Argument(metavar="SUMMARY", help="A run of `distill`, or the folder of a summary.")]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results and the rows as they come.")]
@@ -29,6 +29,7 @@ def compare(
     teacher: Teacher = None,
     paper: Paper = None,
     overwrite: Overwrite = False,
+    allow_code: AllowCode = None,
     config_file: ConfigFile = None,
     assignments: Assignments = None,
     seed: Seed = None,
@@ -64,6 +65,7 @@ def compare(
         device=device,
         progress=terminal.progress,
         notify=terminal.notify,
+        allow_code=allow_code,
     )
 
     def render(console: Console) -> None:

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Column
 from rich.text import Text
 
-from seqdistill.cli.text import duration
 from seqdistill.progress import SILENT, Progress, Task
+from seqdistill.readable import duration
 
 PIPED_WIDTH = 1000
 """Columns of output that no terminal limits; nothing is wrapped or left out there."""
@@ -140,11 +140,12 @@ class Work:
     title: str
     pace: Pace
     note: str = ""
+    before: int = 0
 
     @property
     def position(self) -> str:
         """`38/100`."""
-        return f"{self.pace.done}/{self.pace.total}"
+        return f"{self.before + self.pace.done}/{self.before + self.pace.total}"
 
     @property
     def time_left(self) -> str:
@@ -172,9 +173,9 @@ class RichProgress:
         self._bars: rich.progress.Progress | None = None
 
     @contextmanager
-    def task(self, title: str, total: int) -> Generator[Task]:
+    def task(self, title: str, total: int, *, done: int = 0) -> Generator[Task]:
         """See `Progress.task`. Tasks may lie inside each other."""
-        work = Work(title, Pace(total, self._clock))
+        work = Work(title, Pace(total - done, self._clock), before=done)
         shown = self._bar(work) if self._console.is_interactive else self._lines(work)
         try:
             with shown as task:
@@ -191,7 +192,7 @@ class RichProgress:
         bars = self._bars = self._bars or _new_bars(self._console)
         if outermost:
             bars.start()
-        identity = bars.add_task(work.title, total=work.pace.total, work=work)
+        identity = bars.add_task(work.title, total=work.before + work.pace.total, completed=work.before, work=work)
         try:
             yield _BarTask(work, bars, identity)
         finally:
@@ -202,7 +203,7 @@ class RichProgress:
 
     @contextmanager
     def _lines(self, work: Work) -> Generator[Task]:
-        print_line(self._console, f"{work.title}: 0/{work.pace.total}")
+        print_line(self._console, f"{work.title}: {work.position}")
         yield _LineTask(work, self._console, self._clock)
 
 

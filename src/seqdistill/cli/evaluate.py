@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from seqdistill.cli.console import Terminal
-from seqdistill.cli.options import AsJson, Assignments, ConfigFile, Data, Device, Quiet, Seed
+from seqdistill.cli.options import AllowCode, AsJson, Assignments, ConfigFile, Data, Device, Quiet, Seed
 from seqdistill.cli.table import print_metrics
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="The folder of a model.")]
@@ -23,6 +23,7 @@ def evaluate(
     assignments: Assignments = None,
     seed: Seed = None,
     device: Device = "auto",
+    allow_code: AllowCode = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -40,5 +41,7 @@ def evaluate(
 
     from seqdistill import api
 
-    document = api.evaluate(model, data, config=config, part=part, device=device, notify=terminal.notify)
+    document = api.evaluate(
+        model, data, config=config, part=part, device=device, notify=terminal.notify, allow_code=allow_code
+    )
     terminal.show(document, lambda console: print_metrics(console, document))

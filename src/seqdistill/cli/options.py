@@ -34,7 +34,7 @@ ConfigFile = Annotated[
     typer.Option(
         "--config",
         metavar="FILE.toml",
-        help="Settings as TOML, in the sections data, teacher, distill, train and evaluate.",
+        help="Settings as TOML, in the sections data, teacher, distill, train, evaluate, compare and run.",
     ),
 ]
 Assignments = Annotated[
@@ -46,7 +46,19 @@ Assignments = Annotated[
     ),
 ]
 
+AllowCode = Annotated[
+    str | None,
+    typer.Option(
+        "--allow-code",
+        metavar="CLASS",
+        help="package.module:Class that the model may import, if its architecture is a class of your own.",
+    ),
+]
+
 Data = Annotated[
     str,
     typer.Argument(metavar="DATA", help="A named dataset (see `seqdistill datasets`), a log or a prepared folder."),
+]
+SummaryFolder = Annotated[
+    Path, typer.Argument(metavar="SUMMARY", help="The folder of a summary, or the run directory it is in.")
 ]

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from seqdistill.cli.console import Terminal, print_line
 from seqdistill.cli.options import AsJson, Assignments, ConfigFile, Quiet, UnusedDevice, UnusedSeed
-from seqdistill.cli.text import count, duration, size
+from seqdistill.readable import count, duration, size
 
 LogSource = Annotated[
     str,

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from seqdistill.cli.console import Terminal, print_line
-from seqdistill.cli.options import AsJson, Device, Quiet, UnusedSeed
-from seqdistill.cli.text import count, duration
+from seqdistill.cli.options import AllowCode, AsJson, Device, Quiet, UnusedSeed
 from seqdistill.errors import SeqDistillError
+from seqdistill.readable import count, duration, printable
 
 MOST_COLD_NAMED = 10
 
@@ -50,6 +50,7 @@ def recommend(
     exclude_seen: ExcludeSeen = True,
     seed: UnusedSeed = None,
     device: Device = "auto",
+    allow_code: AllowCode = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -67,33 +68,53 @@ def recommend(
         raise typer.BadParameter("--histories and --out go together")
     terminal = Terminal(as_json=as_json, quiet=quiet)
     if history is not None:
-        _one(terminal, model, _ids(history), k, device, exclude_seen=exclude_seen)
+        _one(terminal, model, _ids(history), k, device, exclude_seen=exclude_seen, allow_code=allow_code)
     elif histories is not None and out is not None:
-        _file(terminal, model, histories, out, k, device, exclude_seen=exclude_seen)
+        _file(terminal, model, histories, out, k, device, exclude_seen=exclude_seen, allow_code=allow_code)
 
 
-def _one(terminal: Terminal, model: str, history: list[str], k: int, device: str, *, exclude_seen: bool) -> None:
+def _one(
+    terminal: Terminal,
+    model: str,
+    history: list[str],
+    k: int,
+    device: str,
+    *,
+    exclude_seen: bool,
+    allow_code: str | None,
+) -> None:
     from seqdistill import api
 
-    items, cold = api.recommend(model, history, k=k, exclude_seen=exclude_seen, device=device)
+    items, cold = api.recommend(model, history, k=k, exclude_seen=exclude_seen, device=device, allow_code=allow_code)
     _tell_cold(terminal, dict.fromkeys(cold, 1))
     document = {"history": history, "cold": cold, "items": [item._asdict() for item in items]}
 
     def render(console: Any) -> None:  # noqa: ANN401 - rich is not imported for the sake of a name
-        width = max((len(item.item_id) for item in items), default=0)
-        for rank, item in enumerate(items, 1):
-            print_line(console, f"{rank:>{len(str(k))}}  {item.item_id:<{width}}  {item.score:.3f}")
+        ids = [printable(item.item_id) for item in items]
+        width = max((len(item_id) for item_id in ids), default=0)
+        for rank, (item_id, item) in enumerate(zip(ids, items, strict=True), 1):
+            print_line(console, f"{rank:>{len(str(k))}}  {item_id:<{width}}  {item.score:.3f}")
 
     terminal.show(document, render)
 
 
 def _file(
-    terminal: Terminal, model: str, histories: Path, out: Path, k: int, device: str, *, exclude_seen: bool
+    terminal: Terminal,
+    model: str,
+    histories: Path,
+    out: Path,
+    k: int,
+    device: str,
+    *,
+    exclude_seen: bool,
+    allow_code: str | None,
 ) -> None:
     from seqdistill import api
 
     started = time.perf_counter()
-    found = api.recommend_file(model, histories, out, k=k, exclude_seen=exclude_seen, device=device)
+    found = api.recommend_file(
+        model, histories, out, k=k, exclude_seen=exclude_seen, device=device, allow_code=allow_code
+    )
     seconds = time.perf_counter() - started
     _tell_cold(terminal, found.cold)
     if found.unknown:

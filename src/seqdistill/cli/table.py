@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqdistill.cli.console import PIPED_WIDTH
-from seqdistill.cli.text import count, duration, fraction, size
+from seqdistill.readable import count, describe_protocol, duration, metric_title, metric_value, size
 
 Row = dict[str, Any]
 
@@ -38,9 +38,8 @@ def _metric(name: str, *, spread: bool = False) -> Callable[[Row], str]:
         value = metrics.get(name)
         if value is None:
             return ""
-        digits = 3 if name == "log_likelihood" else 4
-        mean = fraction(value["mean"], digits)
-        return f"{mean} ± {fraction(value['std'], digits)}" if spread and row["seeds"] > 1 else mean
+        mean = metric_value(name, value["mean"])
+        return f"{mean} ± {metric_value(name, value['std'])}" if spread and row["seeds"] > 1 else mean
 
     return cell
 
@@ -123,26 +122,10 @@ def print_metrics(console: Console, document: dict[str, Any]) -> None:
     """Print the metrics of one model."""
     table = simple_table("metric", "value")
     for name, value in document["metrics"].items():
-        digits = 3 if name == "log_likelihood" else 4
-        table.add_row(metric_title(name), "" if value is None else fraction(value, digits))
+        table.add_row(metric_title(name), "" if value is None else metric_value(name, value))
     console.print(table)
     parts = (str(document["model"]["learner"]), document["dataset"], *describe_protocol(document["protocol"]))
     console.print(Text(" · ".join(parts), "dim"))
-
-
-def metric_title(name: str) -> str:
-    """`NDCG@10` for `ndcg@10`, `log-likelihood` for `log_likelihood`."""
-    return name.replace("_", "-") if name == "log_likelihood" else name.upper()
-
-
-def describe_protocol(protocol: dict[str, Any]) -> list[str]:
-    """How figures were obtained, in a few words each."""
-    return [
-        f"{protocol['split']}, {protocol['part']} items of {count(protocol['users'], 'user')}",
-        f"ranked among all {count(protocol['items'], 'item')}, "
-        + ("seen ones left out" if protocol["mask_seen"] else "seen ones too"),
-        f"histories of {protocol['length']}",
-    ]
 
 
 def _table(columns: list[ResultColumn], rows: list[Row]) -> Table:

@@ -8,8 +8,8 @@ import typer
 
 from seqdistill.cli.console import Terminal, print_line
 from seqdistill.cli.options import AsJson, Assignments, ConfigFile, Device, Quiet, Seed
-from seqdistill.cli.text import duration
 from seqdistill.config import Regime
+from seqdistill.readable import duration
 
 Source = Annotated[
     str, typer.Argument(metavar="SOURCE", help="The folder of a summary, a named dataset or the path of a log.")

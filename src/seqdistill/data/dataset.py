@@ -19,6 +19,10 @@ from seqdistill.data.splits import Split, leave_one_out
 
 HeldOut = Literal["validation", "test"]
 
+VALIDATION_USERS = 10_000
+"""Users who are asked in a validation, drawn once for all where there are more. Epochs, schedules and summaries are
+chosen by hundreds of validations, and more users would not make one choose better; a test asks every user."""
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -117,10 +121,13 @@ class Dataset:
             counts += np.bincount(self.items[rows][trains], minlength=self.num_items + 1)
         return counts
 
+    def targets(self, part: HeldOut) -> Ints:
+        """Where in `items` the targets that are ranked in a part stand, ascending, one a user."""
+        return self._validation_sample if part == "validation" else self.split.test
+
     def held_out_users(self, part: HeldOut) -> Ints:
-        """The users with a target in a part, ascending."""
-        targets = self.split.validation if part == "validation" else self.split.test
-        return np.searchsorted(self.offsets, targets, side="right") - 1
+        """The users who are ranked in a part, ascending: of the validation's, at most `VALIDATION_USERS`."""
+        return np.searchsorted(self.offsets, self.targets(part), side="right") - 1
 
     @cached_property
     def split_users(self) -> Ints:
@@ -181,8 +188,7 @@ class Dataset:
         Returns:
             Histories, int64 [users, length], padded with 0 on the right, and targets, int64 [users].
         """
-        targets = self.split.validation if part == "validation" else self.split.test
-        owners = self.held_out_users(part)
+        targets, owners = self.targets(part), self.held_out_users(part)
         if users is not None:
             places = np.searchsorted(owners, np.asarray(users))
             targets, owners = targets[places], owners[places]
@@ -194,6 +200,14 @@ class Dataset:
         columns = begin[:, None] + np.arange(width)
         inside = columns < end[:, None]
         return np.where(inside, self.items[np.where(inside, columns, 0)], 0)
+
+    @cached_property
+    def _validation_sample(self) -> Ints:
+        targets = self.split.validation
+        if len(targets) <= VALIDATION_USERS:
+            return targets
+        chosen = np.random.default_rng(0).choice(len(targets), size=VALIDATION_USERS, replace=False)
+        return targets[np.sort(chosen)]
 
     def _blocks(self) -> Iterator[tuple[Ints, slice]]:
         """The user of each row of a block, and which rows these are."""

@@ -31,6 +31,7 @@ def load_dataset(
     cache_dir: str | Path | None = None,
     progress: Progress = SILENT,
     notify: Notify | None = None,
+    verify: bool = False,
     **settings: object,
 ) -> PreparedDataset:
     """Load a named dataset, a log, a table or a prepared folder.
@@ -45,6 +46,7 @@ def load_dataset(
         cache_dir: where named datasets are kept; by default the user's cache folder.
         progress: where to report the reading of a large log.
         notify: gets the licence note of a named dataset when it is first fetched; by default it is logged.
+        verify: of a prepared folder, read all files and compare their SHA-256; see `open_prepared`.
         **settings: of the section `data`, over `config`: `load_dataset("log.csv", min_count=1)`.
 
     Raises:
@@ -52,7 +54,7 @@ def load_dataset(
     """
     chosen = _settings(config, settings)
     if isinstance(source, (str, Path)) and source not in NAMED_DATASETS and (Path(source) / MANIFEST).is_file():
-        dataset = open_prepared(Path(source))
+        dataset = open_prepared(Path(source), verify=verify)
         _refuse_other_settings(dataset, chosen)
         return dataset
     log, chosen = _find_log(source, chosen, name, lambda known: fetch(known, cache_dir, notify, progress))

@@ -1,13 +1,14 @@
 """A prepared folder, opened: arrays stay on disk and are mapped, ids are read when they are asked for."""
 
+import re
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import polars as pl
 
-from seqdistill.artifacts import MANIFEST, Json, file_sha256, read_manifest
-from seqdistill.data.blocks import Ints
+from seqdistill.artifacts import MANIFEST, Artifact, Json, open_artifact, read_manifest
+from seqdistill.data.blocks import BLOCK_ROWS, Ints
 from seqdistill.data.dataset import Dataset, Provenance
 from seqdistill.data.layout import (
     FORMAT_VERSION,
@@ -16,16 +17,27 @@ from seqdistill.data.layout import (
     ITEMS,
     KIND,
     OFFSETS,
+    REQUIRED,
     TEST,
     TIMES,
     TRAINING_ENDS,
     USER_IDS,
     VALIDATION,
+    DatasetManifest,
 )
 from seqdistill.data.splits import Split
 from seqdistill.errors import SeqDistillError
 
 _ID_FILES = {"item_ids": ITEM_IDS, "user_ids": USER_IDS}
+_COUNTED = {"item_ids": "items", "user_ids": "users"}
+NPY_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00(?P<size>..)(?P<text>\{'descr': '(?P<dtype><[if]8)', 'fortran_order': False,"
+    rb" 'shape': \((?P<rows>[0-9]{1,18}),\), \} *\n)",
+    re.DOTALL,
+)
+"""The header of an array of one dimension as numpy writes it, and as only we read it: nothing in it is evaluated."""
+MAX_HEADER_BYTES = 1024
+
 _FACTS = ("has_repeats", "fingerprint")
 
 
@@ -72,11 +84,12 @@ class PreparedDataset(Dataset):
         """The ids, read on first use: they are no arrays that could be mapped."""
         if name not in _ID_FILES:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        path: Path = self.__dict__["folder"] / _ID_FILES[name]
-        try:
-            ids = pl.read_parquet(path)[IDS]
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise SeqDistillError(f"{path} cannot be read; prepare the log again") from error
+        folder: Path = self.__dict__["folder"]
+        with open_artifact(folder, kind=KIND, version=FORMAT_VERSION) as artifact:
+            if artifact.manifest["fingerprint"] != self.__dict__["manifest"]["fingerprint"]:
+                raise SeqDistillError(f"{folder} was replaced since it was opened; load it again")
+            counts: dict[str, int] = artifact.manifest["counts"]
+            ids = artifact.ids(_ID_FILES[name], column=IDS, rows=counts[_COUNTED[name]])
         object.__setattr__(self, name, ids)
         return ids
 
@@ -103,40 +116,64 @@ def open_prepared(path: Path, *, source: str | None = None, verify: bool = False
     Args:
         path: the folder.
         source: what the user gave; by default the path.
-        verify: read all files and compare their SHA-256; without, only the manifest's is, and the files' sizes are.
+        verify: read all files, compare their SHA-256 and make sure that what they hold fits together. Without, only
+            the manifest's own is compared, with the size and the header of every file; ids are verified when they are
+            read.
 
     Raises:
         SeqDistillError: it is no prepared folder, of another version, incomplete or altered.
     """
-    manifest = read_manifest(path, KIND)
-    if manifest["format_version"] != FORMAT_VERSION:
-        raise SeqDistillError(
-            f"{path} was prepared in format {manifest['format_version']}, this release reads {FORMAT_VERSION};"
-            " prepare the log again"
-        )
-    arrays: dict[str, Ints] = {}
-    for name, entry in manifest["files"].items():
-        file = path / name
-        if Path(name).name != name or not file.is_file():
-            raise SeqDistillError(f"{file} is missing; restore the whole folder, or prepare the log again")
-        altered = file.stat().st_size != entry["bytes"] or (verify and file_sha256(file) != entry["sha256"])
-        if altered:
-            raise SeqDistillError(f"{file} does not match {MANIFEST}: corrupt or altered; prepare the log again")
-        if file.suffix == ".npy":
-            arrays[name] = _mapped(file)
-    try:
-        return PreparedDataset(path, manifest, arrays, source or str(path))
-    except (KeyError, TypeError) as error:
-        raise SeqDistillError(f"{path} is no complete prepared folder ({error}); prepare the log again") from error
+    with open_artifact(path, kind=KIND, version=FORMAT_VERSION) as artifact:
+        content = artifact.content(DatasetManifest)
+        artifact.expect_files(REQUIRED, {TIMES})
+        lengths = {name: length for name, length in content.counts.lengths.items() if name in artifact.files}
+        arrays = {name: _mapped(artifact, name, length) for name, length in lengths.items()}
+        for name in _ID_FILES.values():
+            artifact.open(name).close()
+        dataset = PreparedDataset(path, artifact.manifest, arrays, source or str(path))
+        if verify:
+            for name in artifact.files:
+                artifact.verify(name)
+            _refuse_misfits(dataset)
+    return dataset
 
 
-def _mapped(file: Path) -> Ints:
-    try:
+def _mapped(artifact: Artifact, name: str, length: int) -> Ints:
+    """An array of one dimension, which must be as long as the manifest says."""
+    file = artifact.path / name
+    with artifact.open(name) as stream:
+        found = NPY_HEADER.match(stream.read(MAX_HEADER_BYTES))
+        if found is None or int.from_bytes(found["size"], "little") != found.end() - found.start("text"):
+            raise SeqDistillError(f"{file} is no array of a prepared log; prepare the log again")
+        dtype, rows = found["dtype"].decode(), int(found["rows"])
+        types = ("<i8", "<f8") if name == TIMES else ("<i8",)
+        if dtype not in types or rows != length or artifact.files[name].bytes != found.end() + 8 * rows:
+            raise SeqDistillError(f"{file} is no array of {length:,} numbers, as it must be; prepare the log again")
+        if rows == 0:  # nothing to map
+            return np.empty(0, dtype=dtype)
         # Copy-on-write: torch wants arrays it might write to, and the file stays as it is.
-        return np.load(file, mmap_mode="c", allow_pickle=False)
-    except ValueError:  # of no rows, so that there is nothing to map, or damaged
-        pass
-    try:
-        return np.load(file, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise SeqDistillError(f"{file} is damaged; prepare the log again") from error
+        return np.memmap(stream, dtype=dtype, mode="c", offset=found.end(), shape=(rows,))
+
+
+def _refuse_misfits(dataset: PreparedDataset) -> None:
+    """Make sure that no array points outside another.
+
+    Raises:
+        SeqDistillError: naming the file that does.
+    """
+    offsets, ends, total = dataset.offsets, dataset.split.training_ends, dataset.num_interactions
+    blocks = (dataset.items[begin : begin + BLOCK_ROWS] for begin in range(0, total, BLOCK_ROWS))
+    sound = {
+        OFFSETS: offsets[0] == 0 and offsets[-1] == total and bool((np.diff(offsets) >= 0).all()),
+        TRAINING_ENDS: bool(((ends >= offsets[:-1]) & (ends <= offsets[1:])).all()),
+        VALIDATION: _ascend_within(dataset.split.validation, total),
+        TEST: _ascend_within(dataset.split.test, total),
+        ITEMS: all(block.min() >= 1 and block.max() <= dataset.num_items for block in blocks),
+    }
+    for name, fits in sound.items():
+        if not fits:
+            raise SeqDistillError(f"{dataset.folder / name} points outside the other files; prepare the log again")
+
+
+def _ascend_within(places: Ints, total: int) -> bool:
+    return len(places) == 0 or bool(places[0] >= 0 and places[-1] < total and (np.diff(places) > 0).all())

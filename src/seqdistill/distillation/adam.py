@@ -11,6 +11,7 @@ The adjoint carries the sensitivities of a later scalar back across one such ste
 where the square root has no derivative: there it takes 0, as a parameter that never had a gradient needs.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -18,6 +19,11 @@ from torch import Tensor
 
 Corrections = tuple[float, float] | tuple[Tensor, Tensor]
 """Adam's bias corrections c_1 and c_2, as numbers or as tensors of one."""
+
+
+SLICE = 1 << 20
+"""Entries of a vector that are updated together. Of a long one (the embedding of a large catalogue) the temporaries of
+the formulas, a dozen, would otherwise need more memory than anything else."""
 
 
 class AdamRule(NamedTuple):
@@ -70,12 +76,16 @@ def adam_step(rule: AdamRule, state: AdamState, gradient: Tensor, corrections: C
         gradient: of the loss at `state.theta`, without the weight decay, [p].
         corrections: `rule.corrections(step)`.
     """
-    gradient = gradient + rule.weight_decay * state.theta
-    m = torch.lerp(gradient, state.m, rule.beta1)
-    v = torch.lerp(gradient.square(), state.v, rule.beta2)
-    root = _safe_sqrt(v / corrections[1])
-    theta = state.theta - rule.learning_rate / corrections[0] * m / (root + rule.eps)
-    return AdamState(theta, m, v)
+    rate, root_correction = rule.learning_rate / corrections[0], corrections[1]
+
+    def update(theta: Tensor, m: Tensor, v: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
+        gradient = gradient + rule.weight_decay * theta
+        m = torch.lerp(gradient, m, rule.beta1)
+        v = torch.lerp(gradient.square(), v, rule.beta2)
+        root = _safe_sqrt(v / root_correction)
+        return theta - rate * m / (root + rule.eps), m, v
+
+    return AdamState(*_by_slices(update, (*state, gradient)))
 
 
 def adam_step_adjoint(
@@ -94,19 +104,40 @@ def adam_step_adjoint(
         The sensitivities to `before`, still without the path theta -> gradient -> step, and the sensitivity to the
         gradient, [p]: that path adds the Hessian of the loss times the latter.
     """
-    decayed = gradient + rule.weight_decay * before.theta
-    m = torch.lerp(decayed, before.m, rule.beta1)
-    v = torch.lerp(decayed.square(), before.v, rule.beta2)
-    root = _safe_sqrt(v / corrections[1])
-    denominator = root + rule.eps
-    scaled = bar.theta * (rule.learning_rate / corrections[0]) / denominator
-    m_bar = bar.m - scaled
-    # d root / d v = root / (2 v): for v = 0 replaced by 0.
-    root_slope = torch.where(v > 0, root / (2 * v), 0.0)
-    v_bar = bar.v + scaled * m / denominator * root_slope
-    gradient_bar = (1 - rule.beta1) * m_bar + 2 * (1 - rule.beta2) * decayed * v_bar
-    theta_bar = bar.theta + rule.weight_decay * gradient_bar
-    return AdamState(theta_bar, rule.beta1 * m_bar, rule.beta2 * v_bar), gradient_bar
+    rate, root_correction = rule.learning_rate / corrections[0], corrections[1]
+
+    def pull_back(
+        theta: Tensor, m: Tensor, v: Tensor, gradient: Tensor, theta_bar: Tensor, m_bar: Tensor, v_bar: Tensor
+    ) -> tuple[Tensor, ...]:
+        decayed = gradient + rule.weight_decay * theta
+        m = torch.lerp(decayed, m, rule.beta1)
+        v = torch.lerp(decayed.square(), v, rule.beta2)
+        root = _safe_sqrt(v / root_correction)
+        denominator = root + rule.eps
+        scaled = theta_bar * rate / denominator
+        m_bar = m_bar - scaled
+        # d root / d v = root / (2 v): for v = 0 replaced by 0.
+        root_slope = torch.where(v > 0, root / (2 * v), 0.0)
+        v_bar = v_bar + scaled * m / denominator * root_slope
+        gradient_bar = (1 - rule.beta1) * m_bar + 2 * (1 - rule.beta2) * decayed * v_bar
+        theta_bar = theta_bar + rule.weight_decay * gradient_bar
+        return theta_bar, rule.beta1 * m_bar, rule.beta2 * v_bar, gradient_bar
+
+    *before_bar, gradient_bar = _by_slices(pull_back, (*before, gradient, *bar))
+    return AdamState(*before_bar), gradient_bar
+
+
+def _by_slices(formula: Callable[..., tuple[Tensor, ...]], vectors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """An elementwise formula of vectors [p], at most `SLICE` entries at a time."""
+    if len(vectors[0]) <= SLICE:
+        return formula(*vectors)
+    whole: tuple[Tensor, ...] = ()
+    for begin in range(0, len(vectors[0]), SLICE):
+        parts = formula(*(v[begin : begin + SLICE] for v in vectors))
+        whole = whole or tuple(torch.empty_like(vectors[0]) for _ in parts)
+        for full, part in zip(whole, parts, strict=True):
+            full[begin : begin + SLICE] = part
+    return whole
 
 
 def _safe_sqrt(v: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from seqdistill.distillation.replay import replay, run_window
 from seqdistill.distillation.step import InnerStep, Step
 from seqdistill.errors import SeqDistillError
 from seqdistill.learners import build_learner
+from seqdistill.resuming import Snapshot
 from seqdistill.training import FittedToLog
 
 NORM_MEMORY = 0.95
@@ -103,6 +104,16 @@ class InnerLoop:
         self.pool.give_back(Aged(window.end, aged.age + self.window))
         return Pulled(aged.age, outer, bars)
 
+    def state(self) -> Snapshot:
+        """Learners and clip; see `resuming.Resumable`."""
+        pool = self.pool.state()
+        return Snapshot(pool.tensors, {**pool.values, "clip_mean": self.clip.mean})
+
+    def restore(self, kept: Snapshot) -> None:
+        """See `resuming.Resumable`."""
+        self.pool.restore(kept)
+        self.clip.mean = float(kept.values["clip_mean"])
+
 
 def build_inner_loop(
     architecture: LearnerConfig, teacher: FittedToLog, config: DistillConfig, *, pool_size: int, rng: torch.Generator
@@ -140,6 +151,7 @@ def build_inner_loop(
         inner_steps=config.inner_steps,
         window=config.window,
         rng=rng,
+        device=item_factor.device,
     )
     outer = OuterObjective(model, teacher.model, config.alignment_weight)
     clip = RunningClip(config.clip)

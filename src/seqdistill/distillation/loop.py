@@ -1,5 +1,6 @@
 """The outer loop: from a teacher and a log to a summary."""
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -13,9 +14,10 @@ from torch import Tensor
 from seqdistill.attention import soft_embeddings
 from seqdistill.config import DistillConfig, LearnerConfig
 from seqdistill.data.dataset import Dataset
+from seqdistill.distillation.batches import WindowBatches
 from seqdistill.distillation.inner import Inputs
 from seqdistill.distillation.inner_loop import InnerLoop, build_inner_loop
-from seqdistill.distillation.outer import OuterLoss, window_batches
+from seqdistill.distillation.outer import OuterLoss
 from seqdistill.distillation.start import (
     decompose,
     generate_sequences,
@@ -27,7 +29,20 @@ from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.learners import Recommender
-from seqdistill.progress import SILENT, Progress, Task
+from seqdistill.progress import SILENT, Progress
+from seqdistill.resuming import (
+    KEEP_NOTHING,
+    Keeper,
+    Snapshot,
+    fitting,
+    optimiser_tensors,
+    part_of,
+    prefixed,
+    restore_optimiser,
+    resume,
+    under,
+    with_parts,
+)
 from seqdistill.seeding import derive_seed
 from seqdistill.summary import Factors, Schedule, Summary
 from seqdistill.training import FittedToLog, fit_to_sequences
@@ -47,6 +62,7 @@ class OuterStep(NamedTuple):
         learning_rate: of the factors.
         validation: metrics of new learners trained on the summary after this step, where it was validated.
         seconds: since the start.
+        skipped: whether the factors stayed where they were, because something was not finite.
     """
 
     step: int
@@ -59,6 +75,7 @@ class OuterStep(NamedTuple):
     learning_rate: float
     validation: dict[str, float] | None
     seconds: float
+    skipped: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +88,7 @@ class Distilled:
         best_step: outer step after which it stood; 0 if no step bettered the start.
         validation: metrics of the best one on the validation items.
         seconds: wall-clock time, validation included and the teacher's training not.
+        skips: outer steps left out because something was not finite.
     """
 
     summary: Summary
@@ -78,6 +96,7 @@ class Distilled:
     best_step: int
     validation: dict[str, float]
     seconds: float
+    skips: int = 0
 
 
 def distill_summary(
@@ -90,6 +109,7 @@ def distill_summary(
     progress: Progress = SILENT,
     title: str = "distilling",
     record: Callable[[OuterStep], None] | None = None,
+    keeper: Keeper = KEEP_NOTHING,
 ) -> Distilled:
     """Distil a log, on the device the teacher is on.
 
@@ -102,17 +122,35 @@ def distill_summary(
         progress: where to report.
         title: of the report.
         record: gets every outer step.
+        keeper: gets the state after every outer step.
 
     Raises:
-        SeqDistillError: if the hypergradient stops being finite, or the settings do not fit together.
+        SeqDistillError: if a hypergradient is not finite and may not be skipped, or the settings do not fit together.
     """
-    started = time.perf_counter()
-    with progress.task(title, max(1, config.steps)) as task:
-        return _Distillation(dataset, teacher, config, architectures, seed).run(started, task, record)
+    kept = keeper.kept()
+    if kept is not None and kept.finished:
+        with fitting():
+            return _restored(kept, dataset, teacher, config)
+    run = Distillation(dataset, teacher, config, architectures, seed, keeper)
+    if kept is None:
+        run.begin()
+    else:
+        resume(run, kept)
+    with progress.task(title, max(1, config.steps), done=run.step) as task:
+        while run.step < config.steps:
+            line = run.advance()
+            best = run.best_metrics["ndcg@10"]
+            task.advance(f"outer loss {line.cross_entropy:.3f}, validation NDCG@10 {best:.4f}")
+            if record is not None:
+                record(line)
+            keeper.offer(run.state)
+    distilled = run.outcome()
+    keeper.finish(_outcome(distilled))
+    return distilled
 
 
-class _Distillation:
-    """State of one run of the outer loop."""
+class Distillation:
+    """One run of the outer loop under way; see `distill_summary` for the arguments."""
 
     def __init__(
         self,
@@ -121,11 +159,12 @@ class _Distillation:
         config: DistillConfig,
         architectures: Sequence[LearnerConfig],
         seed: int,
+        keeper: Keeper,
     ) -> None:
-        self.dataset, self.config, self.seed = dataset, config, seed
+        self.started = time.perf_counter()
+        self.dataset, self.config, self.seed, self.keeper = dataset, config, seed, keeper
         self.item_factor = teacher.model.embedding.detach()
         self.rng = torch.Generator().manual_seed(derive_seed(seed, "distill"))
-        self.factors = start_factors(dataset, teacher.model, config, derive_seed(seed, "start"))
         # A pool of 0 means new learners every time; else every architecture has at least one.
         pool_size = config.learner_pool and max(1, config.learner_pool // len(architectures))
         self.inner_loops = [
@@ -133,65 +172,131 @@ class _Distillation:
             for architecture in architectures
         ]
         window_rng = np.random.default_rng(derive_seed(seed, "outer"))
-        self.batches = window_batches(dataset, config.length, config.outer_batch_size, window_rng)
-
-    def run(self, started: float, task: Task, record: Callable[[OuterStep], None] | None) -> Distilled:
-        """All outer steps."""
-        config = self.config
+        self.batches = WindowBatches(dataset, config.length, config.outer_batch_size, window_rng)
+        kept = keeper.kept()
+        if kept is None:
+            factors = start_factors(dataset, teacher.model, config, derive_seed(seed, "start"))
+        else:
+            with fitting():
+                factors = Factors(*(f.to(self.item_factor.device) for f in _factors(kept, "start")))
+        # One layout in memory whatever they came from: sums of floats depend on it.
+        self.factors = Factors(*(factor.contiguous() for factor in factors))
         for factor in self.factors:
             factor.requires_grad_()
-        optimiser = self._optimiser()
-        decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, config.steps))
-        start = self._summary()
-        best, best_step, best_metrics = start, 0, self.validate(start)
-        for step in range(1, config.steps + 1):
-            rate = float(decay.get_last_lr()[-1])
-            inner = self._whose_turn()
-            age, outer, gradients = self.hypergradient(inner)
-            norm = math.sqrt(sum(float(g.square().sum()) for g in gradients))
-            if not math.isfinite(norm):
-                raise SeqDistillError(
-                    f"the hypergradient of outer step {step} is not finite (norm {norm}, seed {self.seed}); "
-                    "lower distill.inner_learning_rate or distill.window"
-                )
+        self.optimiser = self._optimiser()
+        self.decay = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimiser, max(1, config.steps))
+        self.start = self.best = self._summary()
+        self.step, self.best_step, self.skips = 0, 0, 0
+        self.best_metrics = dict[str, float]()
+
+    def begin(self) -> None:
+        """What the outer steps have to better."""
+        self.best_metrics = self.validate(self.start)
+
+    def advance(self) -> OuterStep:
+        """An outer step."""
+        config = self.config
+        step = self.step + 1
+        rate = float(self.decay.get_last_lr()[-1])
+        inner = self._whose_turn()
+        age, outer, gradients = self.hypergradient(inner)
+        norm = math.sqrt(sum(float(g.square().sum()) for g in gradients))
+        if math.isfinite(norm) and math.isfinite(outer.cross_entropy):
             scale = inner.clip.scale(norm)
             for factor, gradient in zip(self.factors, gradients, strict=True):
                 factor.grad = gradient * scale
-            optimiser.step()
-            decay.step()
-            validation = None
-            if step % config.validate_every == 0 or step == config.steps:
-                candidate = self._summary()
-                validation = self.validate(candidate)
-                if validation["log_likelihood"] > best_metrics["log_likelihood"]:
-                    best, best_step, best_metrics = candidate, step, validation
-            task.advance(f"outer loss {outer.cross_entropy:.3f}, validation NDCG@10 {best_metrics['ndcg@10']:.4f}")
-            if record is not None:
-                seconds = time.perf_counter() - started
-                record(
-                    OuterStep(
-                        step,
-                        inner.architecture.learner,
-                        age,
-                        outer.cross_entropy,
-                        outer.alignment,
-                        norm,
-                        norm * scale,
-                        rate,
-                        validation,
-                        seconds,
-                    )
-                )
-        return Distilled(best, start, best_step, best_metrics, time.perf_counter() - started)
+            self.optimiser.step()
+            self.decay.step()
+        else:
+            self._skip(step, norm, outer.cross_entropy)
+            inner.pool.discard()
+            scale = 0.0
+        self.step = step
+        validation = None
+        if step % config.validate_every == 0 or step == config.steps:
+            candidate = self._summary()
+            validation = self.validate(candidate)
+            if validation["log_likelihood"] > self.best_metrics["log_likelihood"]:
+                self.best, self.best_step, self.best_metrics = candidate, step, validation
+        return OuterStep(
+            step,
+            inner.architecture.learner,
+            age,
+            outer.cross_entropy,
+            outer.alignment,
+            norm,
+            norm * scale if scale else 0.0,
+            rate,
+            validation,
+            self._seconds(),
+            skipped=scale == 0.0,
+        )
+
+    def outcome(self) -> Distilled:
+        """The best summary, once the last step is done."""
+        return Distilled(self.best, self.start, self.best_step, self.best_metrics, self._seconds(), self.skips)
+
+    def state(self) -> Snapshot:
+        """See `Resumable.state`."""
+        now = Factors(*(factor.detach() for factor in self.factors))
+        tensors = {
+            "random": self.rng.get_state(),
+            **prefixed("adam", optimiser_tensors(self.optimiser)),
+            **prefixed("factors", now._asdict()),
+            **prefixed("start", self.start.factors._asdict()),
+        }
+        if self.best is not self.start:
+            tensors |= prefixed("best", self.best.factors._asdict())
+        whole = Snapshot(
+            tensors,
+            {
+                "step": self.step,
+                "best_step": self.best_step,
+                "best_metrics": self.best_metrics,
+                "skips": self.skips,
+                "batches": self.batches.state(),
+                "decay": self.decay.state_dict(),
+                "rates": [group["lr"] for group in self.optimiser.param_groups],
+                "seconds": self._seconds(),
+            },
+            f"outer step {self.step}",
+            self.best_metrics["log_likelihood"],
+        )
+        return with_parts(whole, {f"learners {index}": inner.state() for index, inner in enumerate(self.inner_loops)})
+
+    def restore(self, kept: Snapshot) -> None:
+        """See `Resumable.restore`; the start has been taken from there when this was made."""
+        tensors, values = kept.tensors, kept.values
+        self.rng.set_state(tensors["random"])
+        restore_optimiser(self.optimiser, under(tensors, "adam"))
+        with torch.no_grad():
+            for factor, stored in zip(self.factors, _factors(kept, "factors"), strict=True):
+                factor.copy_(stored)
+        self.decay.load_state_dict(values["decay"])
+        for group, rate in zip(self.optimiser.param_groups, values["rates"], strict=True):
+            group["lr"] = rate
+        self.batches.restore(values["batches"])
+        for index, inner in enumerate(self.inner_loops):
+            inner.restore(part_of(kept, f"learners {index}"))
+        self.step, self.best_step, self.skips = values["step"], values["best_step"], values["skips"]
+        self.best_metrics = values["best_metrics"]
+        if self.best_step > 0:
+            self.best = dataclasses.replace(self.start, factors=_factors(kept, "best"))
+        self.started -= values["seconds"]
 
     def hypergradient(self, inner: InnerLoop) -> tuple[int, OuterLoss, tuple[Tensor, ...]]:
         """Age of the learner, outer loss, and its gradient with respect to each factor, for one outer step."""
-        summary: Inputs = self.factors.query_pairs(self.config.targets)
-        if self.config.inner_regime == "shared":
-            summary = tuple(soft_embeddings(queries, self.item_factor, self.item_factor) for queries in summary)
+        summary = self.inner_inputs()
         inputs: Inputs = tuple(part.detach() for part in summary)
         age, outer, bars = inner.hypergradient(inputs, next(self.batches), self.rng)
         return age, outer, torch.autograd.grad(summary, self.factors, bars)
+
+    def inner_inputs(self) -> Inputs:
+        """The summary as the inner objective reads it, with the graph back to the factors."""
+        summary: Inputs = self.factors.query_pairs(self.config.targets)
+        if self.config.inner_regime == "shared":
+            summary = tuple(soft_embeddings(queries, self.item_factor, self.item_factor) for queries in summary)
+        return summary
 
     def validate(self, summary: Summary) -> dict[str, float]:
         """Validation metrics of new learners trained on a summary, averaged."""
@@ -212,6 +317,29 @@ class _Distillation:
                 rows.append(summarise(rank_held_out(model, self.dataset, "validation", length=config.length)))
         return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
+    def _skip(self, step: int, norm: float, loss: float) -> None:
+        """Count a step that must not be taken.
+
+        Raises:
+            SeqDistillError: if none may be skipped, or no more.
+        """
+        config = self.config
+        told = (
+            f"outer step {step} is not finite (hypergradient norm {norm}, outer loss {loss}, seed {self.seed}); "
+            f"{self.keeper.last()}; "
+        )
+        remedy = "lower distill.inner_learning_rate or distill.window"
+        if config.on_nonfinite == "stop":
+            raise SeqDistillError(f"{told}{remedy}, or leave such steps out: --on-nonfinite skip")
+        self.skips += 1
+        if self.skips > config.max_skips:
+            raise SeqDistillError(
+                f"{told}{self.skips - 1} such steps were skipped, which is all that distill.max_skips allows; {remedy}"
+            )
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self.started
+
     def _whose_turn(self) -> InnerLoop:
         if len(self.inner_loops) == 1:
             return self.inner_loops[0]
@@ -230,6 +358,32 @@ class _Distillation:
     def _summary(self) -> Summary:
         factors = Factors(*(f.detach().cpu().clone() for f in self.factors))
         return Summary(factors, self.item_factor.cpu(), self.dataset.item_ids, self.config.targets)
+
+
+def _outcome(distilled: Distilled) -> Snapshot:
+    tensors = prefixed("start", distilled.start.factors._asdict())
+    if distilled.summary is not distilled.start:
+        tensors |= prefixed("best", distilled.summary.factors._asdict())
+    values = {
+        "finished": True,
+        "best_step": distilled.best_step,
+        "validation": distilled.validation,
+        "seconds": distilled.seconds,
+        "skips": distilled.skips,
+    }
+    return Snapshot(tensors, values, "done", distilled.validation["log_likelihood"])
+
+
+def _restored(kept: Snapshot, dataset: Dataset, teacher: FittedToLog, config: DistillConfig) -> Distilled:
+    values = kept.values
+    item_factor = teacher.model.embedding.detach().cpu()
+    start = Summary(_factors(kept, "start"), item_factor, dataset.item_ids, config.targets)
+    best = dataclasses.replace(start, factors=_factors(kept, "best")) if values["best_step"] > 0 else start
+    return Distilled(best, start, values["best_step"], values["validation"], values["seconds"], values["skips"])
+
+
+def _factors(kept: Snapshot, name: str) -> Factors:
+    return Factors(**under(kept.tensors, name))
 
 
 def start_factors(dataset: Dataset, teacher: Recommender, config: DistillConfig, seed: int) -> Factors:

@@ -1,15 +1,12 @@
 """The outer objective: how well the learner that came out of the window does on real sequences."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from seqdistill.attention import soft_cross_entropy
-from seqdistill.data.dataset import Dataset
 from seqdistill.distillation.functional import FlatRecommender
 from seqdistill.learners import Recommender, embed_items
 from seqdistill.views import WHOLE_IN_A_LOG, ask
@@ -71,13 +68,3 @@ class OuterObjective:
         loss = cross_entropy + self.alignment_weight * alignment
         (theta_bar,) = torch.autograd.grad(loss, leaf)
         return OuterLoss(float(cross_entropy.detach()), float(alignment.detach()), theta_bar)
-
-
-def window_batches(dataset: Dataset, length: int, batch_size: int, rng: np.random.Generator) -> Iterator[Tensor]:
-    """Endless batches of training windows, cut and shuffled anew at every pass over the log."""
-    while True:
-        begins, ends = dataset.window_bounds(length, rng)
-        order = rng.permutation(len(begins))
-        for begin in range(0, len(order), batch_size):
-            rows = order[begin : begin + batch_size]
-            yield torch.from_numpy(dataset.gather(begins[rows], ends[rows], width=length + 1))

@@ -20,6 +20,7 @@ from seqdistill.distillation.adam import AdamState
 from seqdistill.distillation.inner import Draw, Inputs
 from seqdistill.distillation.replay import warm_up
 from seqdistill.distillation.step import Step
+from seqdistill.resuming import Snapshot, under
 
 
 class Aged(NamedTuple):
@@ -45,6 +46,7 @@ class LearnerPool:
         inner_steps: T_in, longest run.
         window: W.
         rng: on the CPU.
+        device: where learners are.
     """
 
     def __init__(
@@ -57,12 +59,14 @@ class LearnerPool:
         inner_steps: int,
         window: int,
         rng: torch.Generator,
+        device: torch.device,
     ) -> None:
         self._initialise = initialise
         self._draw = draw
         self._step = step
         self._oldest = inner_steps - window
         self._rng = rng
+        self._device = device
         self._pool: list[Aged | None] = [None] * size
         self._drawn = 0
 
@@ -85,6 +89,34 @@ class LearnerPool:
         """Return the learner of the last `take`, older by its window."""
         if self._pool:
             self._pool[self._drawn] = learner
+
+    def discard(self) -> None:
+        """Instead of `give_back`: the learner of the last `take` went wrong, and a new one takes its place."""
+        if self._pool:
+            self._pool[self._drawn] = None
+
+    def state(self) -> Snapshot:
+        """The learners; the generator is its owner's to keep."""
+        tensors = {
+            f"{slot}/{name}": tensor
+            for slot, aged in enumerate(self._pool)
+            if aged is not None
+            for name, tensor in aged.state._asdict().items()
+        }
+        return Snapshot(tensors, {"ages": [None if aged is None else aged.age for aged in self._pool]})
+
+    def restore(self, kept: Snapshot) -> None:
+        """Take learners over from `state` of such a pool."""
+        ages: list[int | None] = kept.values["ages"]
+        if len(ages) != len(self._pool):
+            raise ValueError(f"{len(ages)} learners for a pool of {len(self._pool)}")
+        self._pool = [
+            None if age is None else Aged(AdamState(**self._placed(under(kept.tensors, str(slot)))), age)
+            for slot, age in enumerate(ages)
+        ]
+
+    def _placed(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: tensor.to(self._device) for name, tensor in state.items()}
 
     def _train(self, steps: int, inputs: Inputs) -> Aged:
         draws = [self._draw(self._rng) for _ in range(steps)]

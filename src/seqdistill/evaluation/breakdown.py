@@ -39,7 +39,7 @@ class Bucket:
 def by_history(dataset: Dataset) -> list[Bucket]:
     """Quarters of the tested users by how much they did before the tested item."""
     users = dataset.held_out_users("test")
-    lengths = dataset.split.test - dataset.offsets[users]
+    lengths = dataset.targets("test") - dataset.offsets[users]
     cuts = np.unique(np.quantile(lengths, np.linspace(0, 1, QUANTILES + 1)[1:-1], method="lower"))
     places = np.searchsorted(cuts, lengths, side="left")
     return [
@@ -55,7 +55,7 @@ def by_popularity(dataset: Dataset) -> list[Bucket]:
     order = np.argsort(-counts, kind="stable")
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    targets = np.asarray(dataset.items[dataset.split.test]) - 1
+    targets = np.asarray(dataset.items[dataset.targets("test")]) - 1
     seen = counts[targets] > 0
     return [Bucket(label, users) for label, users in _popular(place[targets], seen, len(counts)) if users.any()]
 

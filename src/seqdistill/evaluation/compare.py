@@ -1,5 +1,4 @@
 """A whole comparison: what it is of, its rows, and the document and files made of them."""
-# pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import contextlib
 import math
@@ -9,7 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import torch
@@ -18,8 +17,10 @@ from seqdistill import __version__
 from seqdistill.artifacts import Json
 from seqdistill.config import REGIMES, Config
 from seqdistill.data.dataset import Dataset
+from seqdistill.disk import writing
 from seqdistill.evaluation.coresets import RealSequences, mean_embedding
 from seqdistill.evaluation.precision import summary_bytes
+from seqdistill.evaluation.report import render_report
 from seqdistill.evaluation.rows import Sizes
 from seqdistill.evaluation.scoreboard import FULL, HEADLINE, Scoreboard
 from seqdistill.evaluation.store import INPUTS, Store
@@ -48,6 +49,7 @@ class Comparison:
         protocol: how the figures are obtained.
         command: that makes it again.
         made_by: command that made the summary, None where it does not say.
+        allow_code: the class of the user's own that the teacher may import.
     """
 
     dataset: Dataset
@@ -60,6 +62,7 @@ class Comparison:
     protocol: Json
     command: str
     made_by: str | None
+    allow_code: str | None = None
 
 
 def run_comparison(given: Comparison, store: Store, device: torch.device, progress: Progress = SILENT) -> Json:
@@ -83,6 +86,7 @@ def run_comparison(given: Comparison, store: Store, device: torch.device, progre
         teacher=given.teacher,
         paper=paper_folder if given.paper is not None else None,
         device=device,
+        allow_code=given.allow_code,
     )
     count = 1 if device.type != "cpu" else given.config.compare.workers or default_workers()
     with Workers(opening, count) as workers:
@@ -95,9 +99,7 @@ def run_comparison(given: Comparison, store: Store, device: torch.device, progre
         peak = workers.peak_mib
     document = _document(given, board, count, peak)
     write_rows(store.path / PARQUET, document)
-    # The report is being built in another branch; until it is here, there is none.
-    with contextlib.suppress(ModuleNotFoundError):
-        write_report(store.path / REPORT, document, given.summary)
+    write_report(store.path / REPORT, document, given)
     store.finish(document)
     return document
 
@@ -119,11 +121,11 @@ def sizes_of(given: Comparison) -> Sizes:
     )
 
 
-def write_report(path: Path, document: Json, summary: Summary) -> None:
+def write_report(path: Path, document: Json, given: Comparison) -> None:
     """Write `report.html`."""
-    from seqdistill.evaluation.report import render_report  # noqa: PLC0415
-
-    path.write_text(render_report(document, describe(summary)), encoding="utf-8")
+    page = render_report(document, describe(given.summary, dataset=given.dataset, seed=given.config.seed))
+    with writing(path):
+        path.write_text(page, encoding="utf-8")
 
 
 def write_rows(path: Path, document: Json) -> None:
@@ -133,7 +135,7 @@ def write_rows(path: Path, document: Json) -> None:
         known = {key: row[key] for key in ("key", "name", "group", "learner", "regime", "targets", "sequences", "size")}
         known |= {"seeds": row["seeds"], "bytes": row["bytes"], "seconds_train": row["seconds_train"]}
         for metric, spread in row["metrics"].items():
-            difference: Json = (row["difference"] or {}).get(metric) or {}
+            difference = cast("Json", (row["difference"] or {}).get(metric) or {})
             lines.append(
                 {
                     **known,

@@ -10,14 +10,14 @@ from typing import Any, cast
 
 import torch
 
-from seqdistill.artifacts import MANIFEST, Json
+from seqdistill.artifacts import MANIFEST, Json, read_json
 from seqdistill.config import Config, parse_config
 from seqdistill.data.dataset import Dataset
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.compare import Comparison
 from seqdistill.evaluation.store import INPUTS
 from seqdistill.learners import Recommender
-from seqdistill.models import TrainedModel
+from seqdistill.models import TrainedModel, check_code
 from seqdistill.progress import Progress
 from seqdistill.runs import RESULT
 from seqdistill.seeding import derive_seed
@@ -38,6 +38,7 @@ class Compared:
         teacher: folder of its teacher; None where it has to be trained again.
         seconds: of "teacher" and "distill", None where not known.
         words: of the command line that name all this.
+        allow_code: the class of the user's own that settings and models may import; see `TrainedModel.load`.
     """
 
     summary: Summary
@@ -45,23 +46,28 @@ class Compared:
     teacher: Path | None
     seconds: dict[str, float | None]
     words: tuple[str, ...]
+    allow_code: str | None = None
 
     @classmethod
     def find(
-        cls, source: str | Path | Summary, *, teacher: str | Path | None = None, paper: str | Path | None = None
+        cls,
+        source: str | Path | Summary,
+        *,
+        teacher: str | Path | None = None,
+        paper: str | Path | None = None,
+        allow_code: str | None = None,
     ) -> "Compared":
         """From a summary, its folder, or a run.
 
         Raises:
             SeqDistillError: a damaged or missing folder.
         """
-        extra = [
-            word for name, value in (("--teacher", teacher), ("--paper", paper)) if value for word in (name, str(value))
-        ]
+        options = (("--teacher", teacher), ("--paper", paper), ("--allow-code", allow_code))
+        extra = [word for name, value in options if value for word in (name, str(value))]
         given_teacher = None if teacher is None else Path(teacher)
         given_paper = None if paper is None else Summary.load(paper)
         if isinstance(source, Summary):
-            return cls(source, given_paper, given_teacher, _costs(None), ("SUMMARY", *extra))
+            return cls(source, given_paper, given_teacher, _costs(None), ("SUMMARY", *extra), allow_code)
         folder = Path(source)
         inside = is_run(folder)
         summary = Summary.load(folder / "summary" if inside else folder)
@@ -70,15 +76,20 @@ class Compared:
             given_teacher = given_teacher or (of_run if of_run.is_dir() else None)
             if given_paper is None and (folder / "paper").is_dir():
                 given_paper = Summary.load(folder / "paper")
-        return cls(summary, given_paper, given_teacher, _costs(folder if inside else None), (str(folder), *extra))
+        costs = _costs(folder if inside else None)
+        return cls(summary, given_paper, given_teacher, costs, (str(folder), *extra), allow_code)
 
     def settings(self, config: Config | None) -> Config:
         """The given settings or those the summary was made with, at its number and length of sequences.
 
         Raises:
-            SeqDistillError: if those of the summary mean nothing to this release.
+            SeqDistillError: if those of the summary mean nothing to this release, or a class is named in them that may
+                not be imported.
         """
         config = config or parse_config(self._stored)
+        trained_again = parse_config(self._stored).teacher if self._stored else config.teacher
+        for architecture in (config.train, config.teacher, trained_again):
+            check_code("the summary", architecture.learner, self.allow_code)
         user, time, _ = self.summary.factors
         shape = {"num_sequences": len(user), "length": len(time), "rank": (user.shape[1], time.shape[1])}
         return config.model_copy(update={"distill": config.distill.model_copy(update=shape)})
@@ -104,7 +115,7 @@ class Compared:
 
     def request(self) -> Json:
         """What of this decides the rows."""
-        teacher = None if self.teacher is None else _digest(TrainedModel.load(self.teacher).recommender)
+        teacher = None if self.teacher is None else _digest(self._load(self.teacher).recommender)
         paper = None if self.paper is None else self.paper.fingerprint
         return {"summary": self.summary.fingerprint, "teacher": teacher or "trained again", "paper": paper}
 
@@ -136,8 +147,8 @@ class Compared:
             origin, place = "trained again", folder / INPUTS / "teacher"
             if not (place / MANIFEST).is_file():
                 self._train_teacher(dataset, config, place, device, progress)
-            seconds["teacher"] = seconds["teacher"] or TrainedModel.load(place).details["seconds"]
-        teacher = TrainedModel.load(place)
+            seconds["teacher"] = seconds["teacher"] or self._load(place).details["seconds"]
+        teacher = self._load(place)
         if not teacher.item_ids.equals(self.summary.item_ids):
             raise SeqDistillError(f"{place} is a teacher of another catalogue; give that of the summary with --teacher")
         embedding, factor = teacher.recommender.embedding.detach(), self.summary.item_factor
@@ -158,6 +169,7 @@ class Compared:
             protocol,
             command,
             self._made_by(dataset.name),
+            self.allow_code,
         )
 
     def _made_by(self, log: str) -> str | None:
@@ -185,6 +197,9 @@ class Compared:
         )
         details = {"seconds": fitted.seconds}
         TrainedModel.from_log(fitted, made_with.teacher, length, dataset.item_ids, details).save(place)
+
+    def _load(self, teacher: Path) -> TrainedModel:
+        return TrainedModel.load(teacher, allow_code=self.allow_code)
 
     @property
     def _stored(self) -> dict[str, Any]:
@@ -223,9 +238,9 @@ def _costs(run: Path | None) -> dict[str, float | None]:
     if run is None or not (run / RESULT).is_file():
         return unknown
     try:
-        told = json.loads((run / RESULT).read_text(encoding="utf-8"))["seconds"]
+        told = read_json(run / RESULT)["seconds"]
         return {name: float(told[name]) for name in unknown}
-    except (ValueError, KeyError, TypeError) as error:
+    except (SeqDistillError, ValueError, KeyError, TypeError) as error:
         raise SeqDistillError(
             f"{run / RESULT} is damaged; give the folder of the summary instead of the run"
         ) from error

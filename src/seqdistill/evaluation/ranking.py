@@ -176,8 +176,7 @@ def _sampled_ranks(scores: Tensor, targets: Tensor, unseen: Tensor) -> Tensor:
 
 def _chunks(dataset: Dataset, part: HeldOut, length: int) -> Iterator[tuple[Ints, Ints, Ints]]:
     """Users, histories and targets of as many users as may be scored at once."""
-    places = dataset.split.validation if part == "validation" else dataset.split.test
-    owners = dataset.held_out_users(part)
+    places, owners = dataset.targets(part), dataset.held_out_users(part)
     step = max(1, MAX_SCORES // dataset.num_items)
     for start in range(0, len(places), step):
         users, targets = owners[start : start + step], places[start : start + step]

@@ -9,10 +9,12 @@ from seqdistill.config import REGIMES, Config, Regime
 from seqdistill.data.dataset import Dataset
 from seqdistill.distillation.loop import Distilled
 from seqdistill.evaluation.coresets import RealSequences, mean_embedding
+from seqdistill.evaluation.kept import KeptRows
 from seqdistill.evaluation.rows import ITEM_BYTES
 from seqdistill.evaluation.sources import SequencesOf, noise
 from seqdistill.evaluation.table import Evaluator
 from seqdistill.progress import SILENT, Progress
+from seqdistill.resuming import KEEP_NOTHING, Keeper, Parts
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule, Summary
 from seqdistill.training import CPU
@@ -34,6 +36,7 @@ def short_evaluation(
     *,
     device: torch.device = CPU,
     progress: Progress = SILENT,
+    keeper: Keeper = KEEP_NOTHING,
 ) -> ShortTable:
     """Full data, two controls, the start, the distilled summary and, where there is one, the paper's.
 
@@ -44,8 +47,10 @@ def short_evaluation(
         papers: a summary distilled as the paper does.
         device: where to train.
         progress: where to report.
+        keeper: gets each row when it is done, and the trainings on the log after every batch.
     """
-    evaluator = Evaluator(dataset, config, device, progress)
+    parts = Parts(keeper)
+    evaluator = KeptRows(Evaluator(dataset, config, device, progress, parts.offer), parts)
     summary = distilled.summary
     full = evaluator.full_data()
     rows = [full]
@@ -71,6 +76,7 @@ def short_evaluation(
             evaluator.sequences("distilled, paper", regime, _always(papers.summary), papers.summary.size_bytes())
             for regime in REGIMES
         ]
+    keeper.finish(parts.state())
     return ShortTable([row.as_json(full) for row in rows], schedules)
 
 

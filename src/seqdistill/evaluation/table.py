@@ -5,7 +5,7 @@ with seeds of their own, each tested once.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.evaluation.sources import SequencesOf
 from seqdistill.learners import Recommender
 from seqdistill.progress import SILENT, Progress
+from seqdistill.resuming import KEEP_NOTHING, Parts
 from seqdistill.seeding import derive_seed
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
@@ -90,6 +91,10 @@ class Row:
         return values
 
 
+def _go_on() -> None:
+    """Nothing stands between two steps."""
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluator:
     """Makes rows for one dataset and one configuration.
@@ -99,6 +104,7 @@ class Evaluator:
         config: all settings.
         device: where to train.
         progress: where to report.
+        between_steps: called between two steps on a few sequences; may raise.
         batch_size: most sequences a step reads; None for all.
     """
 
@@ -106,10 +112,15 @@ class Evaluator:
     config: Config
     device: torch.device = CPU
     progress: Progress = SILENT
+    between_steps: Callable[[], None] = _go_on
     batch_size: int | None = None
 
-    def full_data(self) -> Row:
-        """Learners trained on the whole log, from scratch, with early stopping."""
+    def full_data(self, parts: Parts | None = None) -> Row:
+        """Learners trained on the whole log, from scratch, with early stopping.
+
+        Args:
+            parts: keeps each training.
+        """
         models: list[Recommender] = []
         seconds: list[float] = []
         config = self.config
@@ -123,6 +134,7 @@ class Evaluator:
                 device=self.device,
                 progress=self.progress,
                 title=f"full data {index + 1}/{config.evaluate.seeds}",
+                keeper=KEEP_NOTHING if parts is None else parts.part(f"learner {index + 1}"),
             )
             models.append(fitted.model)
             seconds.append(fitted.seconds)
@@ -191,6 +203,11 @@ class Evaluator:
         on_step: OnStep | None = None,
     ) -> Recommender:
         """A new learner of the rows' architecture, trained on sequences."""
+
+        def watch(step: int, model: Recommender) -> bool | None:
+            self.between_steps()
+            return None if on_step is None else on_step(step, model)
+
         return fit_to_sequences(
             sequences,
             self._architecture,
@@ -201,7 +218,7 @@ class Evaluator:
             dropout=self.config.train.dropout,
             batch_size=self.batch_size,
             device=self.device,
-            on_step=on_step,
+            on_step=watch,
         )
 
     def rank(self, model: Recommender, part: HeldOut, *, sample_seed: int | None = None) -> UserScores:

@@ -7,10 +7,28 @@ from seqdistill.config import REGIMES
 
 
 def verdict(comparison: Json) -> list[str]:
-    """Sentences in the order of their weight: what holds, what does not, and where distillation does not pay."""
+    """Sentences: the whole in one, then what holds, what does not, and where distillation does not pay."""
     rows = {row["key"]: row for row in comparison["rows"]}
     sentences = [*_against_full(comparison, rows), *_contests(comparison, rows), *_coresets(comparison)]
-    return [*sentences, *_break_even(comparison), *_weight(comparison, rows)]
+    return [_headline(comparison, rows), *sentences, *_break_even(comparison), *_weight(comparison, rows)]
+
+
+def _headline(comparison: Json, rows: dict[str, Json]) -> str:
+    metric = comparison["headline_metric"]
+    shares = [f"{rows[f'distilled/{regime}']['percent_of_full'][metric]:.0f}% ({regime})" for regime in REGIMES]
+    reached = f"Learners trained on the summary reach {' and '.join(shares)} of full data's {metric.upper()}"
+    against = {key for key, row in rows.items() if (row["targets"], row["size"]) == ("soft", "n")}
+    contests = [contest for contest in comparison["contests"] if contest["against"] in against]
+    if not contests:
+        return f"{reached}."
+    if any(contest["high"] < 0 for contest in contests):
+        relation = "less than"
+    elif all(contest["low"] > 0 for contest in contests):
+        relation = "more than"
+    else:
+        relation = "not told apart from what"
+    verb = "reach" if relation.endswith("what") else "do"
+    return f"{reached}, {relation} as many sequences with nothing but the teacher's soft targets {verb}."
 
 
 def _against_full(comparison: Json, rows: dict[str, Json]) -> Iterator[str]:

@@ -42,6 +42,7 @@ class Opening:
         teacher: folder of a model.
         paper: folder of a summary, if there is one.
         device: name.
+        allow_code: the class of the user's own that the teacher may import.
     """
 
     dataset: Dataset | Path
@@ -50,21 +51,30 @@ class Opening:
     teacher: Path
     paper: Path | None
     device: str
+    allow_code: str | None
 
     @classmethod
     def of(
-        cls, dataset: Dataset, config: Config, *, summary: Path, teacher: Path, paper: Path | None, device: torch.device
+        cls,
+        dataset: Dataset,
+        config: Config,
+        *,
+        summary: Path,
+        teacher: Path,
+        paper: Path | None,
+        device: torch.device,
+        allow_code: str | None = None,
     ) -> "Opening":
         """With the folder of a prepared dataset in its place."""
         sent = dataset.folder if isinstance(dataset, PreparedDataset) else dataset
-        return cls(sent, config, summary, teacher, paper, str(device))
+        return cls(sent, config, summary, teacher, paper, str(device), allow_code)
 
     def lab(self) -> Lab:
         """Open everything."""
         dataset = open_prepared(self.dataset) if isinstance(self.dataset, Path) else self.dataset
         paper = Summary.load(self.paper) if self.paper else None
         device = torch.device(self.device)
-        teacher = TrainedModel.load(self.teacher).recommender.to(device)
+        teacher = TrainedModel.load(self.teacher, allow_code=self.allow_code).recommender.to(device)
         return Lab(dataset, self.config, Sources(dataset, Summary.load(self.summary), teacher, paper), device)
 
 

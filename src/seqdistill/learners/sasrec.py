@@ -13,6 +13,7 @@ feed-forward width of its own; no scaling of the item embedding by sqrt(d). Our 
 `transformer.Block`).
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -51,7 +52,8 @@ class SASRec(Learner):
         self.norm = LayerNorm(dim, LAYER_NORM_EPS)
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(Block(dim, heads, feed_forward, dropout) for _ in range(layers))
-        self.register_buffer("causal", torch.ones(length, length, dtype=torch.bool).tril(), persistent=False)
+        # By numpy: torch takes a second to learn how to do it without memory, which is how a stored model is checked.
+        self.register_buffer("causal", torch.from_numpy(np.tri(length, dtype=np.bool_)), persistent=False)
         self.causal: Tensor
         self.reset_parameters()
 

@@ -1,0 +1,285 @@
+"""What a distillation will take, told before it begins.
+
+Everything a run repeats is done a few times on the real log and timed: batches of the teacher, a validation, outer
+steps, warm-up steps, training steps on the summary in both regimes. The rest is counting, with one exception. When a
+training will stop early cannot be known, so there are two figures: what is expected, and what it is at most.
+"""
+
+import itertools
+import math
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from seqdistill.config import REGIMES, Config, DistillConfig, Regime
+from seqdistill.data.dataset import Dataset
+from seqdistill.distillation.adam import AdamState
+from seqdistill.distillation.inner_loop import InnerLoop
+from seqdistill.distillation.loop import Distillation
+from seqdistill.distillation.replay import warm_up
+from seqdistill.evaluation.ranking import rank_held_out
+from seqdistill.learners import Recommender, build_learner
+from seqdistill.progress import Progress, Task
+from seqdistill.resuming import KEEP_NOTHING, Json
+from seqdistill.seeding import derive_seed, seeded
+from seqdistill.shortage import free_memory
+from seqdistill.summary import Schedule
+from seqdistill.training import Epoch, FittedToLog, fit_to_sequences
+
+LEAST_SECONDS = 2.0
+"""What is repeated is timed for at least so long, or so often as it is done in the run."""
+
+MOST_REPEATS = 20
+
+USUAL_BATCHES, USUAL_EPOCHS, FEWER_EPOCHS = 20, 37, -1 / 3
+"""The teacher of ML-100K is best after 37 epochs of 20 batches (results/demo/ml-100k.json). Epochs of more batches need
+to be fewer, and by this power of their number is an assumption."""
+
+CONTROLS_SHARE, SUMMARIES_SHARE = 0.3, 0.6
+"""How much of the longest training the learners of an evaluation usually get: on hard sequences and on soft targets."""
+
+SELECTION_SHARES = {False: 0.4, True: 1.0}
+"""The same of the search for their schedule, which gives up once the score has fallen."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one part of a run.
+
+    Attributes:
+        part: its name.
+        seconds: expected.
+        at_most: seconds, if nothing stops early.
+    """
+
+    part: str
+    seconds: float
+    at_most: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of a run.
+
+    Attributes:
+        costs: by part, in order.
+        epochs: of a training on the log, expected.
+        memory_bytes: the most the process holds at a time.
+        free_bytes: what it could get, what it holds already included.
+    """
+
+    costs: tuple[Cost, ...]
+    epochs: int
+    memory_bytes: int
+    free_bytes: int
+
+    @property
+    def seconds(self) -> float:
+        """Expected, in all."""
+        return sum(cost.seconds for cost in self.costs)
+
+    @property
+    def at_most(self) -> float:
+        """Seconds, if nothing stops early."""
+        return sum(cost.at_most for cost in self.costs)
+
+    def as_json(self) -> Json:
+        """As JSON values."""
+        return {**asdict(self), "seconds": self.seconds, "at_most": self.at_most}
+
+
+def estimate_run(
+    dataset: Dataset,
+    config: Config,
+    papers: DistillConfig | None,
+    *,
+    device: torch.device,
+    progress: Progress,
+) -> Estimate:
+    """Try a little of everything.
+
+    Args:
+        dataset: the log.
+        config: all settings.
+        papers: settings of a second summary, distilled as the paper does.
+        device: where to train.
+        progress: where to report.
+    """
+    with progress.task("trying a little of everything", 3 + (papers is not None)) as task:
+        trial = _Trial(dataset, config, device)
+        on_log, epochs = trial.training_on_log()
+        task.advance()
+        costs = [_renamed(on_log, "teacher")]
+        for name, settings in (("distilling", config.distill), ("distilling as the paper", papers)):
+            if settings is not None:
+                costs.append(trial.distilling(name, settings))
+                task.advance()
+        costs.append(trial.evaluation(on_log, with_papers=papers is not None, task=task))
+    free = free_memory(device) + (0 if device.type == "cuda" else _resident())
+    return Estimate(tuple(costs), epochs, trial.peak_memory(), free)
+
+
+class _Trial:
+    """Times parts of a run; the model trained a little for the first stands in for the teacher in the others."""
+
+    def __init__(self, dataset: Dataset, config: Config, device: torch.device) -> None:
+        self._dataset, self._config, self._device = dataset, config, device
+        self._length = config.distill.length
+        with seeded(derive_seed(config.seed, "trial"), device):
+            learner = build_learner(
+                config.teacher, dim=config.teacher.dim, length=self._length, dropout=config.teacher.dropout
+            )
+            self._model = Recommender.fresh(learner, dataset.num_items).to(device)
+        self._pool_bytes = 0
+
+    def training_on_log(self) -> tuple[Cost, int]:
+        """One training on the log, and the epochs expected of it."""
+        config = self._config.teacher
+        optimiser = torch.optim.Adam(self._model.parameters(), lr=config.learning_rate)
+        with seeded(derive_seed(self._config.seed, "trial"), self._device):
+            rng = np.random.default_rng(self._config.seed)
+            epoch = Epoch(self._model, self._dataset, config, length=self._length, rng=rng)
+            # The same ones again where an epoch has few.
+            batches = itertools.cycle(epoch.batches)
+            epoch.step(optimiser, next(batches))
+            batch = self._timed(lambda: epoch.step(optimiser, next(batches)), len(epoch.batches))
+        self._model.eval()
+        seconds = len(epoch.batches) * batch + self._ranking("validation")
+        usual = USUAL_EPOCHS * (len(epoch.batches) / USUAL_BATCHES) ** FEWER_EPOCHS
+        epochs = max(1, min(config.epochs, round(usual) + config.patience))
+        return Cost("", epochs * seconds, config.epochs * seconds), epochs
+
+    def distilling(self, name: str, settings: DistillConfig) -> Cost:
+        """All outer steps and validations."""
+        config, loops = self._config, len(self._config.distilling())
+        teacher = FittedToLog(self._model, 1, {}, 0.0, {1: self._model.learner.state_dict()})
+        began = time.perf_counter()
+        # After its first step a pool of one has its learner, so that the next steps need no warm-up.
+        alone = settings.model_copy(update={"learner_pool": 1})
+        run = Distillation(self._dataset, teacher, alone, config.distilling(), config.seed, KEEP_NOTHING)
+        seconds = time.perf_counter() - began
+        validation = self._timed(lambda: run.validate(run.start), 1)
+        validations = 1 + math.ceil(settings.steps / settings.validate_every)
+        steps = 0.0
+        for inner in run.inner_loops:
+            run.hypergradient(inner)
+            steps += self._timed(lambda inner=inner: run.hypergradient(inner), max(2, settings.steps // loops)) / loops
+            steps += self._warming_up(run, inner, settings, loops)
+        seconds += validations * validation + settings.steps * steps
+        state = sum(
+            t.numel() * t.element_size() for t in AdamState.start(run.inner_loops[0].objective.model.draw(run.rng))
+        )
+        self._pool_bytes = max(self._pool_bytes, max(0, settings.learner_pool - loops) * state)
+        return Cost(name, seconds, seconds)
+
+    def evaluation(self, on_log: Cost, *, with_papers: bool, task: Task) -> Cost:
+        """All rows of the short evaluation."""
+        evaluate = self._config.evaluate
+        longest, rates, seeds = max(evaluate.candidate_steps), len(evaluate.candidate_rates), evaluate.seeds
+        validation, test = self._ranking("validation"), self._ranking("test")
+        seconds, at_most = (seeds * (cost + test) for cost in (on_log.seconds, on_log.at_most))
+        soft = {"shared": 2 + with_papers, "fresh": 2 + with_papers}
+        hard = {"shared": 2, "fresh": 0}
+        for regime in REGIMES:
+            step = self._step_on_sequences(regime)
+            for rows, share, is_soft in ((hard, CONTROLS_SHARE, False), (soft, SUMMARIES_SHARE, True)):
+                search = rates * (longest * step + len(evaluate.candidate_steps) * validation)
+                learners = seeds * longest * step
+                seconds += rows[regime] * (SELECTION_SHARES[is_soft] * search + share * learners + seeds * test)
+                at_most += rows[regime] * (search + learners + seeds * test)
+        task.advance()
+        return Cost("evaluation", seconds, at_most)
+
+    def peak_memory(self) -> int:
+        """The most held so far, and what a whole pool of learners adds to it."""
+        if self._device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self._device) + self._pool_bytes
+        return _peak_resident() + self._pool_bytes
+
+    def _warming_up(self, run: Distillation, inner: InnerLoop, settings: DistillConfig, loops: int) -> float:
+        """Seconds of warming learners up, per outer step."""
+        draws = [inner.objective.draw(run.rng) for _ in range(5)]
+        state = AdamState.start(inner.objective.model.draw(run.rng))
+        inputs = tuple(part.detach() for part in run.inner_inputs())
+        step = self._timed(lambda: warm_up(inner.step, state, draws, inputs), MOST_REPEATS) / len(draws)
+        size = settings.learner_pool and max(1, settings.learner_pool // loops)
+        turns = settings.steps / loops
+        # Each place of a pool is warmed up the first time it is drawn.
+        warm_ups = turns if size == 0 else size * (1 - (1 - 1 / size) ** turns)
+        mean_age = (settings.inner_steps - settings.window) / 2
+        return warm_ups * mean_age * step / max(1, turns) / loops
+
+    def _step_on_sequences(self, regime: Regime) -> float:
+        """Seconds of a training step on the summary."""
+        config = self._config
+        run = Distillation(
+            self._dataset,
+            FittedToLog(self._model, 1, {}, 0.0, {1: self._model.learner.state_dict()}),
+            config.distill.model_copy(update={"compile": "never"}),
+            config.distilling()[:1],
+            config.seed,
+            KEEP_NOTHING,
+        )
+        times: list[float] = []
+        fit_to_sequences(
+            run.start.sequences(),
+            config.train,
+            regime,
+            Schedule(0.001, max(3, min(config.evaluate.candidate_steps))),
+            seed=config.seed,
+            length=self._length,
+            dropout=config.train.dropout,
+            device=self._device,
+            on_step=lambda _step, _model: times.append(time.perf_counter()),
+        )
+        return (times[-1] - times[0]) / (len(times) - 1)
+
+    def _ranking(self, part: str) -> float:
+        which = "validation" if part == "validation" else "test"
+        return self._timed(lambda: rank_held_out(self._model, self._dataset, which, length=self._length), 3)
+
+    def _timed(self, work: Callable[[], object], times: int) -> float:
+        """Mean seconds of a piece of work, done so often, or fewer times where that takes long."""
+        done, began = 0, self._now()
+        while done < max(1, min(times, MOST_REPEATS)):
+            work()
+            done += 1
+            if done > 1 and self._now() - began >= LEAST_SECONDS:
+                break
+        return (self._now() - began) / done
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
+
+
+def _renamed(cost: Cost, part: str) -> Cost:
+    return Cost(part, cost.seconds, cost.at_most)
+
+
+def _peak_resident() -> int:
+    """Bytes; Linux's own figure where there is one, since `ru_maxrss` is inherited from the process before."""
+    return _status("VmHWM:") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
+
+
+def _resident() -> int:
+    return _status("VmRSS:") or 0
+
+
+def _status(name: str) -> int | None:
+    file = Path("/proc/self/status")
+    if not file.exists():
+        return None
+    for line in file.read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) << 10
+    return None

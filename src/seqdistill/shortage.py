@@ -1,0 +1,172 @@
+"""Running out of memory, said in terms of the settings that ask for it.
+
+What a stage holds is told from shapes: the parameters of its learners, counted, and what one row of a batch leaves for
+its way back, measured on a few rows. That is right to some tens of per cent, which is enough to choose by.
+"""
+
+import re
+import resource
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from seqdistill.config import Config, LearnerConfig
+from seqdistill.errors import SeqDistillError
+from seqdistill.learners import Learner, build_learner
+from seqdistill.seeding import seeded
+from seqdistill.views import ask
+
+Stage = Literal["teacher", "distill", "evaluate"]
+FLOAT = 4
+BACKWARD = 1.5
+"""Peak of a reverse pass, as a multiple of what the forward pass left for it."""
+
+SECOND_ORDER = 4.0
+"""The same of the reverse pass through a gradient's own graph."""
+
+ADAM = 4
+"""Vectors of the length of the parameters: themselves, gradient and two moments."""
+
+SAID_SO = re.compile(r"DefaultCPUAllocator|not enough memory|out of memory|bad_alloc|[Cc]annot allocate memory")
+
+
+class Demand(NamedTuple):
+    """What a setting asks for.
+
+    Attributes:
+        setting: `section.key`.
+        value: as it is.
+        num_bytes: grows in proportion to it.
+    """
+
+    setting: str
+    value: int
+    num_bytes: int
+
+
+@contextmanager
+def explained(stage: Stage, config: Config, num_items: int, device: torch.device) -> Generator[None]:
+    """Within the block a stage runs.
+
+    Raises:
+        SeqDistillError: if the memory does not suffice, naming the setting that asks for most of it and about how much
+            of that would fit.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not SAID_SO.search(str(error)):
+            raise
+        most, others = _largest(demands(stage, config, num_items))
+        free = free_memory(device)
+        fitting = max(1, int((free - others) * most.value / most.num_bytes))
+        about = (
+            f"about {fitting} would fit in the {free / 2**30:.1f} GiB that are free"
+            if fitting < most.value
+            else f"the {free / 2**30:.1f} GiB that are free would do for it alone: also end other processes"
+        )
+        raise SeqDistillError(
+            f"out of memory in stage {stage}: lower {most.setting}, now {most.value}; {about}"
+        ) from error
+
+
+def demands(stage: Stage, config: Config, num_items: int) -> list[Demand]:
+    """What the settings of a stage ask for, in bytes.
+
+    Args:
+        stage: of a distillation.
+        config: all settings.
+        num_items: size of the catalogue.
+    """
+    distill, dim, length = config.distill, config.teacher.dim, config.distill.length
+    table = num_items * dim * FLOAT
+    architecture = config.teacher if stage == "teacher" else config.train
+    parameters, row = _learner_bytes(architecture, dim, length)
+    on_log = Demand("teacher.batch_size", config.teacher.batch_size, int(config.teacher.batch_size * row * BACKWARD))
+    embedding = Demand("teacher.dim", dim, ADAM * (table + parameters))
+    if stage == "teacher":
+        return [on_log, embedding]
+    n = distill.num_sequences
+    if stage == "evaluate":
+        return [on_log, embedding, Demand("distill.num_sequences", n, int(n * row * BACKWARD))]
+    state = 3 * (parameters + (table if distill.inner_regime == "fresh" else 0))
+    window = min(distill.window * state, distill.memory // 2)
+    return [
+        Demand("distill.outer_batch_size", distill.outer_batch_size, int(distill.outer_batch_size * row * BACKWARD)),
+        Demand("distill.num_sequences", n, int(min(n, distill.inner_batch_size or n) * row * SECOND_ORDER)),
+        Demand("distill.learner_pool", distill.learner_pool, distill.learner_pool * state),
+        Demand("distill.memory", int(distill.memory), window),
+    ]
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes a process can still get: of the machine, of its control group, under its own limits; or of its GPU."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    bounds = [_line(Path("/proc/meminfo"), "MemAvailable:")]
+    held = _line(Path("/proc/self/status"), "VmData:") or 0
+    for limit in (resource.RLIMIT_DATA, resource.RLIMIT_AS):
+        soft, _ = resource.getrlimit(limit)
+        if soft != resource.RLIM_INFINITY:
+            bounds.append(max(0, soft - held))
+    group = Path("/sys/fs/cgroup")
+    for top, used in (("memory.max", "memory.current"),):
+        most, now = (_number(group / name) for name in (top, used))
+        if most is not None and now is not None:
+            bounds.append(max(0, most - now))
+    known = [bound for bound in bounds if bound is not None]
+    return min(known, default=4 << 30)
+
+
+def _largest(asked: list[Demand]) -> tuple[Demand, int]:
+    """The largest demand that there is a value to lower of, and the bytes of the others."""
+    most = max((demand for demand in asked if demand.value > 1), key=lambda d: d.num_bytes, default=asked[0])
+    return most, sum(demand.num_bytes for demand in asked if demand is not most)
+
+
+def _learner_bytes(architecture: LearnerConfig, dim: int, length: int) -> tuple[int, int]:
+    """Of a learner's parameters, and of what a row leaves for the way back."""
+    with seeded(0):
+        learner = build_learner(architecture, dim=dim, length=length)
+        parameters = sum(p.numel() * p.element_size() for p in learner.parameters())
+        # What does not grow with the rows is the same for two as for one.
+        left = [_left_for_backward(learner, rows, dim, length) for rows in (1, 2)]
+    return parameters, left[1] - left[0]
+
+
+def _left_for_backward(learner: Learner, rows: int, dim: int, length: int) -> int:
+    held: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        held[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    present = torch.ones(rows, length, dtype=torch.bool)
+    asked = ask(learner, present)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        states = learner(torch.ones(rows, length, dim, requires_grad=True), asked.mask, asked.at)
+    del states
+    return sum(held.values())
+
+
+def _line(file: Path, name: str) -> int | None:
+    """A line `Name: 123 kB` in bytes."""
+    if not file.exists():
+        return None
+    for line in file.read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith(name):
+            return int(line.split()[1]) << 10
+    return None
+
+
+def _number(file: Path) -> int | None:
+    try:
+        text = file.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None

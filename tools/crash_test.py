@@ -122,7 +122,7 @@ class Subject:
     def tidy(self) -> None:
         """Remove the temporary files of a process that could not."""
         for path in self.temporary.iterdir():
-            shutil.rmtree(path)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def said(self) -> str:
         """What the last process wrote."""
@@ -272,7 +272,11 @@ def _advance(pid: int, run: Path, checkpoints: int) -> int | None:
 
 def _newest(run: Path) -> tuple[int, str]:
     """Number of the newest whole checkpoint, and the stage that was under way."""
-    for checkpoint in sorted((run / "checkpoints").glob("[0-9]*"), reverse=True):
+    try:
+        checkpoints = sorted((run / "checkpoints").glob("[0-9]*"), reverse=True)
+    except OSError:  # The run was finished while its folder was looked through.
+        checkpoints = []
+    for checkpoint in checkpoints:
         try:
             manifest = json.loads((checkpoint / "manifest.json").read_text(encoding="utf-8"))
         except OSError:  # It was removed meanwhile.

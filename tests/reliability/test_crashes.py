@@ -13,8 +13,8 @@ def test_ten_kills_and_three_polite_requests_change_no_byte() -> None:
     command = [sys.executable, "-m", "tools.crash_test", "--kills", "10", "--terms", "3"]
     command += [f"--set={setting}" for setting in SHORTER]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
     result = json.loads(finished.stdout)
-    assert finished.returncode == 0, result
     assert (result["killed"], result["terminated"]) == (10, 3)
     stages = {stage for ended in result["stage_when_ended"].values() for stage in ended}
     assert {"teacher", "distilling", "evaluation"} <= stages

@@ -66,6 +66,12 @@ LARGE_CATALOGUE = 20_000
 MANY_NEGATIVES = 4_096
 """Items that are drawn for a batch from a larger catalogue."""
 
+SMALL_LOG = 1_000_000_000
+"""Interactions times items, which is what an epoch costs, up to which a teacher learns from several others by default.
+The smaller a log, the more is left to chance in what one recommender makes of it."""
+
+SEVERAL_TEACHERS = 4
+
 
 class Section(BaseModel):
     """Base of the sections: unknown keys and silent conversions are errors."""
@@ -252,6 +258,12 @@ class TeacherConfig(LearnerConfig):
         description="items that a target is set against in the loss: all, or so many drawn for each batch; auto: all "
         "up to a catalogue of 20,000, and 4,096 beyond",
     )
+    members: Literal["auto"] | PositiveInt = Field(
+        default="auto",
+        description="recommenders whose mean prediction the teacher learns; 1: it learns from the log itself; auto: 4 "
+        "where interactions times items are at most a billion, and 1 beyond",
+    )
+    student_dropout: float = Field(default=0.1, ge=0, lt=1, description="of a teacher that learns from others")
     keep_epochs: tuple[PositiveInt, ...] = Field(
         default=(1, 2, 4, 8, 16, 32, 64), description="epochs whose parameters are kept"
     )
@@ -267,6 +279,16 @@ class TeacherConfig(LearnerConfig):
         if self.negatives == "auto":
             return None if num_items <= LARGE_CATALOGUE else MANY_NEGATIVES
         return None if self.negatives == "all" or self.negatives >= num_items else self.negatives
+
+    def members_for(self, num_interactions: int, num_items: int) -> int:
+        """How many recommenders the teacher of a log learns from; 1 where it learns from the log itself."""
+        if self.members != "auto":
+            return self.members
+        return SEVERAL_TEACHERS if num_interactions * num_items <= SMALL_LOG else 1
+
+    def of_student(self) -> Self:
+        """The settings of a teacher that learns from others."""
+        return self.model_copy(update={"dropout": self.student_dropout})
 
 
 class DistillConfig(Section):
@@ -292,7 +314,7 @@ class DistillConfig(Section):
         default=0.01, gt=0, description="how far an entry of H moves in an outer step; falls to 0 along a cosine"
     )
     weight_decay: float = Field(default=0.0, ge=0, description="of the factors")
-    inner_steps: int = Field(default=300, ge=1, description="T_in, longest run of a learner, its window included")
+    inner_steps: int = Field(default=800, ge=1, description="T_in, longest run of a learner, its window included")
     window: int = Field(default=20, ge=1, description="W, differentiated steps at the end of the run")
     inner_learning_rate: float = Field(default=0.01, gt=0)
     inner_weight_decay: float = Field(default=0.0, ge=0)

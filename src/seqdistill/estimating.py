@@ -5,19 +5,20 @@ steps, warm-up steps, training steps on the summary in both regimes. The rest is
 training will stop early cannot be known, so there are two figures: what is expected, and what it is at most.
 """
 
+import copy
 import itertools
 import math
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from seqdistill.config import REGIMES, Config, DistillConfig, Regime
+from seqdistill.config import REGIMES, Config, DistillConfig, Regime, TeacherConfig
 from seqdistill.data.dataset import Dataset
 from seqdistill.distillation.adam import AdamState
 from seqdistill.distillation.inner_loop import InnerLoop
@@ -40,6 +41,9 @@ MOST_REPEATS = 20
 USUAL_BATCHES, USUAL_EPOCHS, FEWER_EPOCHS = 20, 37, -1 / 3
 """The teacher of ML-100K is best after 37 epochs of 20 batches (results/demo/ml-100k.json). Epochs of more batches need
 to be fewer, and by this power of their number is an assumption."""
+
+STUDENTS_EPOCHS = 0.8
+"""Epochs of a teacher that learns from others, and goes on from one of them, as a multiple of theirs."""
 
 CONTROLS_SHARE, SUMMARIES_SHARE = 0.3, 0.6
 """How much of the longest training the learners of an evaluation usually get: on hard sequences and on soft targets."""
@@ -113,9 +117,9 @@ def estimate_run(
     """
     with progress.task("trying a little of everything", 3 + (papers is not None)) as task:
         trial = _Trial(dataset, config, device)
-        on_log, epochs = trial.training_on_log()
+        on_log, epochs = trial.training_on_log(config.teacher)
         task.advance()
-        costs = [_renamed(on_log, "teacher")]
+        costs = [trial.teacher(on_log)]
         for name, settings in (("distilling", config.distill), ("distilling as the paper", papers)):
             if settings is not None:
                 costs.append(trial.distilling(name, settings))
@@ -138,13 +142,25 @@ class _Trial:
             self._model = Recommender.fresh(learner, dataset.num_items).to(device)
         self._pool_bytes = 0
 
-    def training_on_log(self) -> tuple[Cost, int]:
-        """One training on the log, and the epochs expected of it."""
+    def teacher(self, on_log: Cost) -> Cost:
+        """The teacher and those it learns from."""
         config = self._config.teacher
+        count = config.members_for(self._dataset.num_interactions, self._dataset.num_items)
+        if count == 1:
+            return _renamed(on_log, "teacher")
+        student, _ = self.training_on_log(config.of_student(), [copy.deepcopy(self._model)] * count)
+        return Cost(
+            "teacher",
+            count * on_log.seconds + STUDENTS_EPOCHS * student.seconds,
+            count * on_log.at_most + student.at_most,
+        )
+
+    def training_on_log(self, config: TeacherConfig, guides: Sequence[Recommender] = ()) -> tuple[Cost, int]:
+        """One training on the log, and the epochs expected of it."""
         optimiser = torch.optim.Adam(self._model.parameters(), lr=config.learning_rate)
         with seeded(derive_seed(self._config.seed, "trial"), self._device):
             rng = np.random.default_rng(self._config.seed)
-            epoch = Epoch(self._model, self._dataset, config, length=self._length, rng=rng)
+            epoch = Epoch(self._model, self._dataset, config, length=self._length, rng=rng, guides=guides)
             # The same ones again where an epoch has few.
             batches = itertools.cycle(epoch.batches)
             epoch.step(optimiser, next(batches))

@@ -18,7 +18,8 @@ from seqdistill.resuming import KEEP_NOTHING, Json, Keeper, Snapshot, fitting
 from seqdistill.runs import RunDirectory
 from seqdistill.seeding import derive_seed
 from seqdistill.shortage import explained
-from seqdistill.training import FittedToLog, fit_to_log
+from seqdistill.teaching import fit_teacher
+from seqdistill.training import FittedToLog
 
 TEACHER = "teacher"
 
@@ -54,14 +55,13 @@ class Stages:
         if self.run is not None and kept is not None and "folder" in kept.values:
             return _read_teacher(self.run.path / TEACHER, config.teacher.learner, kept, self.device)
         with explained("teacher", config, self.dataset.num_items, self.device):
-            fitted = fit_to_log(
+            fitted = fit_teacher(
                 self.dataset,
                 config.teacher,
                 length=config.distill.length,
                 seed=derive_seed(config.seed, "teacher"),
                 device=self.device,
                 progress=self.progress,
-                title="teacher",
                 keeper=keeper,
             )
         if self.run is not None:

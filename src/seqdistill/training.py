@@ -7,14 +7,14 @@ targets may be distributions. Learners that cannot answer for all positions at o
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from seqdistill.attention import soft_cross_entropy
+from seqdistill.attention import soft_cross_entropy, soft_embeddings
 from seqdistill.config import LearnerConfig, Regime, TeacherConfig
 from seqdistill.data.dataset import Dataset
 from seqdistill.errors import SeqDistillError
@@ -39,7 +39,7 @@ from seqdistill.sampled_softmax import sampled_cross_entropy
 from seqdistill.seeding import derive_seed, seeded
 from seqdistill.sequences import EVERY, Embedder, Rows, Sequences
 from seqdistill.summary import Schedule
-from seqdistill.views import WHOLE_IN_A_LOG, ask, draws_per_sequence, passes_per_epoch
+from seqdistill.views import WHOLE_IN_A_LOG, Asked, ask, draws_per_sequence, passes_per_epoch
 
 CPU = torch.device("cpu")
 State = dict[str, Tensor]
@@ -77,6 +77,8 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
     dim: int | None = None,
     device: torch.device = CPU,
     item_factor: Tensor | None = None,
+    guides: Sequence[Recommender] = (),
+    start: Recommender | None = None,
     progress: Progress = SILENT,
     title: str = "training on the log",
     keeper: Keeper = KEEP_NOTHING,
@@ -94,6 +96,9 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
         dim: width of the item embedding; the one in `config` by default.
         device: where to train.
         item_factor: the embedding, frozen, [num_items, dim]; None for one of its own, trained from random.
+        guides: recommenders whose mean prediction is the target, in place of the item that follows; of the same
+            architecture, and in evaluation mode.
+        start: a recommender of the same shape whose parameters training begins from; None for random ones.
         progress: where to report.
         title: of the report.
         keeper: gets the state after every batch.
@@ -111,7 +116,9 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
             model = Recommender.fresh(learner, dataset.num_items).to(device)
         else:
             model = Recommender.shared(learner, item_factor).to(device)
-        fit = _LogFit(model, dataset, config, length, seed, device, keeper, clock)
+        if start is not None:
+            model.load_state_dict(start.state_dict())
+        fit = _LogFit(model, dataset, config, length, seed, device, guides, keeper, clock)
         if kept is not None:
             resume(fit, kept)
             if kept.finished:
@@ -140,13 +147,14 @@ class _LogFit:
         length: int,
         seed: int,
         device: torch.device,
+        guides: Sequence[Recommender],
         keeper: Keeper,
         clock: Clock,
     ) -> None:
         self._clock = clock
         self._started = self._clock()
         self._dataset, self._config, self._length, self._seed = dataset, config, length, seed
-        self._device, self._keeper = device, keeper
+        self._device, self._guides, self._keeper = device, guides, keeper
         self._rng = np.random.default_rng(derive_seed(seed, "windows"))
         self._model = model
         trained = [p for p in model.parameters() if p.requires_grad]
@@ -172,7 +180,7 @@ class _LogFit:
         """What is left of an epoch, and its validation."""
         began = self._clock()
         config = self._config
-        epoch = Epoch(self._model, self._dataset, config, length=self._length, rng=self._rng)
+        epoch = Epoch(self._model, self._dataset, config, length=self._length, rng=self._rng, guides=self._guides)
         if self._resumed_at is not None and self._batch > 0:
             # The same cuts and order have been drawn as at first; what comes now is where it was left.
             self._resumed_at.restore(self._device)
@@ -266,16 +274,25 @@ class Epoch:
         length: positions the learner reads.
         config: how many windows a batch has, and how many items its targets are set against.
         rng: draws the windows; their order, and what loss and learner draw, come from torch's global generator.
+        guides: see `fit_to_log`.
 
     Attributes:
         batches: the windows of each batch, int64.
     """
 
     def __init__(
-        self, model: Recommender, dataset: Dataset, config: TeacherConfig, *, length: int, rng: np.random.Generator
+        self,
+        model: Recommender,
+        dataset: Dataset,
+        config: TeacherConfig,
+        *,
+        length: int,
+        rng: np.random.Generator,
+        guides: Sequence[Recommender] = (),
     ) -> None:
         self._model, self._dataset = model.train(), dataset
         self._negatives = config.negatives_among(dataset.num_items)
+        self._guides = guides
         passes = passes_per_epoch(model.learner)
         self._begins, self._ends = (np.tile(b, passes) for b in dataset.window_bounds(length, rng))
         self.batches = torch.split(torch.randperm(len(self._begins)), config.batch_size)
@@ -299,7 +316,9 @@ class Epoch:
         asked = ask(model.learner, following > 0, whole=WHOLE_IN_A_LOG)
         states = model.learner(model.embed(read), asked.mask, asked.at)[asked.counted]
         targets = asked.select(following)
-        if self._negatives is None:
+        if self._guides:
+            losses = soft_cross_entropy(states, self._predicted(read, asked), model.item_embedding)
+        elif self._negatives is None:
             losses = soft_cross_entropy(states, model.embed(targets), model.item_embedding)
         else:
             losses = sampled_cross_entropy(states, targets, model.item_embedding, negatives=self._negatives)
@@ -311,6 +330,24 @@ class Epoch:
             optimiser.step()
             self.targets += len(targets)
         return value
+
+    def _predicted(self, read: Tensor, asked: Asked) -> Tensor:
+        """Mean embeddings of what the guides predict where a loss is, [losses, dim].
+
+        Cross-entropy is linear in its target, so a guide drawn for each window gives the loss to their mean prediction
+        without bias, at the cost of one. Windows come in random order: dealing the guides out in turn is such a draw.
+        """
+        embedding, count = self._model.item_embedding, len(self._guides)
+        turns = asked.counted.nonzero()[:, 0] % count
+        embedded = torch.empty(len(turns), embedding.shape[1], dtype=embedding.dtype, device=embedding.device)
+        for turn, guide in enumerate(self._guides):
+            rows = slice(turn, None, count)
+            at = None if asked.at is None else asked.at[rows]
+            with torch.no_grad():
+                states = guide.learner(guide.embed(read[rows]), asked.mask[rows], at)[asked.counted[rows]]
+            predicted = soft_embeddings(states, guide.item_embedding.detach(), embedding)
+            embedded = embedded.index_copy(0, (turns == turn).nonzero().squeeze(1), predicted)
+        return embedded
 
 
 def fit_to_sequences(  # noqa: PLR0913 - most have a default

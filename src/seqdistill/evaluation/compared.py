@@ -22,7 +22,7 @@ from seqdistill.progress import Progress
 from seqdistill.runs import RESULT
 from seqdistill.seeding import derive_seed
 from seqdistill.summary import Summary
-from seqdistill.training import fit_to_log
+from seqdistill.teaching import fit_teacher
 
 SAME_FACTOR = 1e-6
 """Largest difference between a teacher's embedding and the item factor that came from it."""
@@ -186,14 +186,13 @@ class Compared:
         """As `distill` did, with the settings and the seed that it had."""
         made_with = parse_config(self._stored) if self._stored else config
         length = self.summary.length
-        fitted = fit_to_log(
+        fitted = fit_teacher(
             dataset,
             made_with.teacher,
             length=length,
             seed=derive_seed(made_with.seed, "teacher"),
             device=device,
             progress=progress,
-            title="teacher",
         )
         details = {"seconds": fitted.seconds}
         TrainedModel.from_log(fitted, made_with.teacher, length, dataset.item_ids, details).save(place)

@@ -1,0 +1,80 @@
+"""The teacher: one recommender trained on the log, or the student of several.
+
+A log is a sample, and a recommender fits its noise as well as its law; several trained from different seeds fit
+different noise, so their mean prediction is better than that of any (an ensemble), and one trained on that mean keeps
+most of the gain in the size of one (distillation: Hinton et al., 2015). It goes on from the first of them, which takes
+a fraction of the epochs that a random start takes. A summary needs one teacher, whose item embedding becomes the item
+factor and whose states become targets; the better it is, the better what comes from it.
+"""
+
+import dataclasses
+
+import torch
+
+from seqdistill.config import TeacherConfig
+from seqdistill.data.dataset import Dataset
+from seqdistill.progress import SILENT, Progress
+from seqdistill.resuming import KEEP_NOTHING, Keeper, Parts
+from seqdistill.seeding import derive_seed
+from seqdistill.training import FittedToLog, fit_to_log
+
+
+def fit_teacher(
+    dataset: Dataset,
+    config: TeacherConfig,
+    *,
+    length: int,
+    seed: int,
+    device: torch.device,
+    progress: Progress = SILENT,
+    keeper: Keeper = KEEP_NOTHING,
+) -> FittedToLog:
+    """Train the teacher of a summary.
+
+    Args:
+        dataset: the log.
+        config: optimiser settings, width, and how many members the ensemble has; with one there is no student.
+        length: positions the teacher reads.
+        seed: decides everything random.
+        device: where to train.
+        progress: where to report.
+        keeper: gets the state after every batch.
+
+    Returns:
+        The teacher; its seconds are those of the members too.
+
+    Raises:
+        SeqDistillError: if a loss stops being finite.
+    """
+    count = config.members_for(dataset.num_interactions, dataset.num_items)
+    if count == 1:
+        return fit_to_log(
+            dataset, config, length=length, seed=seed, device=device, progress=progress, title="teacher", keeper=keeper
+        )
+    parts = Parts(keeper)
+    members = [
+        fit_to_log(
+            dataset,
+            config,
+            length=length,
+            seed=derive_seed(seed, "member", index),
+            device=device,
+            progress=progress,
+            title=f"teacher, {index + 1} of {count}",
+            keeper=parts.part(f"member {index + 1}"),
+        )
+        for index in range(count)
+    ]
+    student = fit_to_log(
+        dataset,
+        config.of_student(),
+        length=length,
+        seed=derive_seed(seed, "student"),
+        device=device,
+        guides=[member.model for member in members],
+        start=members[0].model,
+        progress=progress,
+        title="teacher, their student",
+        keeper=parts.part("student"),
+    )
+    return dataclasses.replace(student, seconds=student.seconds + sum(member.seconds for member in members))

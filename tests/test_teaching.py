@@ -1,0 +1,83 @@
+"""A teacher that learns from several others."""
+
+import numpy as np
+import pytest
+import torch
+
+from planted import planted_dataset
+from seqdistill.config import LearnerConfig, TeacherConfig
+from seqdistill.learners import Recommender, build_learner
+from seqdistill.seeding import seeded
+from seqdistill.teaching import fit_teacher
+from seqdistill.training import Epoch, fit_to_log
+
+CPU = torch.device("cpu")
+LENGTH = 6
+
+
+def recommender(seed: int, *, num_items: int, learner: str = "sasrec") -> Recommender:
+    with seeded(seed):
+        body = build_learner(LearnerConfig(learner=learner), dim=8, length=LENGTH, dropout=0.0)
+        return Recommender(body, torch.randn(num_items, 8)).double().eval()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_loss_is_the_cross_entropy_to_what_the_guides_predict(count: int) -> None:
+    # Users short enough for one window each: no cut is drawn.
+    dataset, _ = planted_dataset(num_users=12, length=LENGTH + 2)
+    guides = [recommender(seed, num_items=dataset.num_items) for seed in range(count)]
+    model = recommender(10, num_items=dataset.num_items)
+    config = TeacherConfig(dim=8, batch_size=12)
+    epoch = Epoch(model, dataset, config, length=LENGTH, rng=np.random.default_rng(0), guides=guides)
+    rows = epoch.batches[0]
+    windows = torch.from_numpy(dataset.training_windows(LENGTH))[rows]
+    read = windows[:, :-1]
+    own = model.scores(model(read)).log_softmax(-1).detach()
+    expected = []
+    for row in range(len(rows)):
+        guide = guides[row % count]
+        predicted = guide.scores(guide(read[row : row + 1]))[0].softmax(-1).detach()
+        expected.append(-(predicted * own[row]).sum(-1)[windows[row, 1:] > 0])
+
+    loss = epoch.step(torch.optim.SGD(model.parameters(), lr=0.0), rows)
+
+    assert loss == pytest.approx(float(torch.cat(expected).mean()), rel=1e-12)
+
+
+@pytest.mark.parametrize("learner", ["gru4rec", "narm", "bert4rec"])
+def test_a_guide_is_asked_what_the_student_is_asked(learner: str) -> None:
+    """So a student that is its guide has nothing to learn: the cross-entropy is least, and its gradient is zero."""
+    dataset, _ = planted_dataset(num_users=12, length=9)
+    guide = recommender(0, num_items=dataset.num_items, learner=learner)
+    student = recommender(0, num_items=dataset.num_items, learner=learner)
+    student.learner.eval()
+    config = TeacherConfig(learner=learner, dim=8, dropout=0.0, batch_size=12)
+    epoch = Epoch(student, dataset, config, length=LENGTH, rng=np.random.default_rng(0), guides=[guide])
+    with seeded(0):
+        epoch.step(torch.optim.SGD(student.parameters(), lr=0.0), epoch.batches[0])
+    for name, parameter in student.learner.named_parameters():
+        assert parameter.grad is None or float(parameter.grad.abs().max()) < 1e-12, name
+
+
+def test_the_student_is_better_than_those_it_learns_from_are_on_average() -> None:
+    dataset, _ = planted_dataset(num_users=60, length=10)
+    config = TeacherConfig(dim=8, epochs=40, patience=6, dropout=0.1, batch_size=32, members=3)
+    teacher = fit_teacher(dataset, config, length=LENGTH, seed=0, device=CPU)
+    alone = [fit_to_log(dataset, config, length=LENGTH, seed=seed) for seed in range(3)]
+    assert teacher.validation["log_likelihood"] > np.mean([one.validation["log_likelihood"] for one in alone])
+
+
+def test_one_member_is_the_teacher_itself() -> None:
+    dataset, _ = planted_dataset(num_users=20, length=8)
+    config = TeacherConfig(dim=4, epochs=2, members=1)
+    teacher = fit_teacher(dataset, config, length=LENGTH, seed=3, device=CPU)
+    alone = fit_to_log(dataset, config, length=LENGTH, seed=3)
+    assert torch.equal(teacher.model.embedding, alone.model.embedding)
+
+
+def test_the_default_number_of_members_follows_from_the_log() -> None:
+    config = TeacherConfig()
+    assert config.members_for(100_000, 1_349) > 1
+    assert config.members_for(10_000_000, 1_349) == 1
+    assert config.members_for(200_000, 100_000) == 1
+    assert TeacherConfig(members=2).members_for(10_000_000, 1_349) == 2

@@ -9,6 +9,7 @@ from seqdistill.data import Dataset
 
 SMALL = (
     "teacher.dim=16",
+    "teacher.members=1",
     "teacher.epochs=25",
     "teacher.learning_rate=0.01",
     "teacher.batch_size=32",

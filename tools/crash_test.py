@@ -27,6 +27,7 @@ from typing import Any
 
 SETTINGS = (
     "teacher.epochs=12",
+    "teacher.members=2",
     "teacher.patience=12",
     "teacher.dim=8",
     "teacher.batch_size=16",

@@ -60,7 +60,7 @@ def fit_teacher(
             seed=derive_seed(seed, "member", index),
             device=device,
             progress=progress,
-            title=f"teacher, {index + 1} of {count}",
+            title=f"teacher {index + 1} of {count}",
             keeper=parts.part(f"member {index + 1}"),
         )
         for index in range(count)
@@ -74,7 +74,7 @@ def fit_teacher(
         guides=[member.model for member in members],
         start=members[0].model,
         progress=progress,
-        title="teacher, their student",
+        title="teacher, learning from them",
         keeper=parts.part("student"),
     )
     return dataclasses.replace(student, seconds=student.seconds + sum(member.seconds for member in members))

@@ -14,6 +14,7 @@ TINY = [
     for setting in (
         "teacher.epochs=3",
         "teacher.dim=8",
+        "teacher.members=2",
         "distill.num_sequences=4",
         "distill.length=8",
         "distill.steps=3",

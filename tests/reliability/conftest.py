@@ -10,6 +10,7 @@ from seqdistill.data import Dataset
 
 QUICK = (
     "teacher.dim=8",
+    "teacher.members=2",
     "teacher.epochs=3",
     "teacher.batch_size=64",
     "distill.num_sequences=4",

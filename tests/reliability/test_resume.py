@@ -46,7 +46,8 @@ def test_stopped_in_every_stage_a_run_ends_with_the_bytes_of_one_never_stopped(
     whole = distill(planted[0], out=tmp_path / "whole", config=config, paper=True)
     out = tmp_path / "run"
     stops = [
-        ("teacher", 2),
+        ("teacher 2 of 2", 2),
+        ("teacher, learning from them", 1),
         ("distilling", 1),
         ("distilling", 2),
         ("distilling as the paper", 1),

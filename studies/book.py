@@ -13,6 +13,8 @@ from studies.study import AblationStudy, CrossStudy, ScoreboardStudy, Study, rea
 METRIC = "ndcg@10"
 TEN = "-10"
 """Ends the name of a study of ten sequences."""
+TUNED = "-tuned"
+"""Ends the name of a study whose settings were sought by hand, on validation."""
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,8 @@ def _spread(row: Row, metric: str) -> str:
 def _source(held: Scoreboard) -> str:
     kept, name = held.kept, held.study.name
     seconds, versions = kept["costs"]["seconds"], kept["versions"]
-    lines = [f"`make results STUDIES={name}`: `{kept['summary']['command']}`, then  ", f"`{kept['command']}`,  "]
+    made = f"`{kept['study']['command']}`: " if "study" in kept else ""
+    lines = [f"{made}`{kept['summary']['command']}`, then  ", f"`{kept['command']}`,  "]
     lines.append(
         f"in {seconds['compare'] / 60:.0f} min, {seconds['compare_processors'] / 60:.0f} min of processor time, on "
         f"{kept['machine']}; python {versions['python']}, torch {versions['torch']}, seqdistill "

@@ -8,13 +8,19 @@ from seqdistill.artifacts import Json
 from seqdistill.evaluation.report.document import Comparison, Row, read_comparison
 from studies.keeping import STUDIES, read_kept
 from studies.logs import LOGS
-from studies.study import AblationStudy, CrossStudy, ScoreboardStudy, Study, read_studies
+from studies.study import AblationStudy, CrossStudy, ScoreboardStudy, Study, base_of, read_studies
 
 METRIC = "ndcg@10"
 TEN = "-10"
 """Ends the name of a study of ten sequences."""
 TUNED = "-tuned"
 """Ends the name of a study whose settings were sought by hand, on validation."""
+
+
+def place_of(log: str) -> tuple[int, str]:
+    """Where a log stands among the logs: those that are fetched before those that are brought."""
+    known = list(LOGS)
+    return (known.index(log) if log in known else -1, log)
 
 
 @dataclass(frozen=True)
@@ -68,10 +74,8 @@ class Book:
     @property
     def logs(self) -> list[str]:
         """Logs with a study of the default recipe, which is called after its log."""
-        known = list(LOGS)
         names = {study.data for study in self.studies.values() if isinstance(study, ScoreboardStudy)}
-        ordered = sorted(names, key=lambda name: (known.index(name) if name in known else -1, name))
-        return [name for name in ordered if name in self.studies]
+        return [name for name in sorted(names, key=place_of) if name in self.studies]
 
     def scoreboard(self, name: str) -> Scoreboard | None:
         """A comparison by the name of its study."""
@@ -83,15 +87,15 @@ class Book:
     def scoreboards(self) -> Iterator[Scoreboard]:
         """All comparisons that are kept, those of one log together."""
         studies = [study for study in self.studies.values() if isinstance(study, ScoreboardStudy)]
-        order = {log: place for place, log in enumerate(self.logs)}
-        for study in sorted(studies, key=lambda study: (order.get(study.data, len(order)), study.name)):
+        for study in sorted(studies, key=lambda study: (place_of(study.data), study.name)):
             found = self.scoreboard(study.name)
             if found is not None:
                 yield found
 
     def crosses(self) -> list[CrossStudy]:
-        """All cross studies."""
-        return [study for study in self.studies.values() if isinstance(study, CrossStudy)]
+        """All cross studies, those of one log together."""
+        studies = [study for study in self.studies.values() if isinstance(study, CrossStudy)]
+        return sorted(studies, key=lambda study: (place_of(base_of(study, self.studies).data), study.name))
 
     def cross_of(self, base: str, learner: str) -> Json | None:
         """What one architecture makes of a study's summary."""

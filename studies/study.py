@@ -145,8 +145,9 @@ def chosen(studies: Studies, names: list[str]) -> list[Study]:
     """
     for name in names:
         if name not in studies:
-            near = difflib.get_close_matches(name, studies, n=3, cutoff=0.4) or list(studies)
-            raise SeqDistillError(f"there is no study {one_line(name)}; nearest: {', '.join(near)}")
+            near = difflib.get_close_matches(name, studies, n=3, cutoff=0.4)
+            hint = f"nearest: {', '.join(near)}" if near else "--list names them"
+            raise SeqDistillError(f"there is no study {one_line(name)}; {hint}")
     return [studies[name] for name in names or studies]
 
 

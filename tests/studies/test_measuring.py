@@ -19,8 +19,10 @@ from seqdistill.stages import Stages
 from seqdistill.training import FittedToLog
 from studies import ablation
 from studies.__main__ import main, measure
+from studies.book import Book
 from studies.keeping import current
 from studies.logs import VARIABLE
+from studies.page import BLOCKS, filled
 from studies.study import AblationStudy, read_studies
 from studies.surroundings import Surroundings
 
@@ -115,6 +117,18 @@ def test_studies_are_measured_kept_and_skipped_when_nothing_changed(
     assert {row["learner"] for row in of_gru.values()} == {"gru4rec", None}
     # What distilled is not measured twice.
     assert of_sasrec["distilled/shared"] == next(row for row in board["rows"] if row["key"] == "distilled/shared")
+
+    book = Book.open(place / "results")
+    page = filled("".join(f"<!-- results:{name} -->\n<!-- /results:{name} -->\n" for name in BLOCKS), book)
+    for row in (
+        "| **distilled** | shared | 6 (n) |",
+        "| distilled as in the paper | fresh | 5 |",
+        "| GRU4Rec |",
+        "| start only | shared |",
+        "Not measured: nowhere.",
+    ):
+        assert row in page
+    assert filled(page, book) == page
 
     before = {file: file.stat().st_mtime_ns for file in (place / "results").rglob("*.json")}
     shutil.rmtree(place / "work")

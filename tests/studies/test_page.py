@@ -4,6 +4,7 @@ import copy
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -12,6 +13,7 @@ from comparisons import comparison
 from seqdistill.evaluation.verdict import verdict
 from studies import page
 from studies.book import Book
+from studies.cross_table import demanded
 from studies.demands import counted, demands_table, failures, over_all_logs
 from studies.first_screen import first_screen
 from studies.keeping import FOLDERS, RESULTS, ROOT
@@ -99,6 +101,29 @@ def test_a_tie_with_soft_targets_is_neither_met_nor_lost_on_one_log_but_not_enou
     )
     assert over_all_logs(tied, "fresh").endswith("three and none are demanded: not met.")
     assert not [line for line in failures(tied) if "soft-target" in line]
+
+
+def of_learner(shared: float, fresh: float, seconds: float) -> dict[str, Any]:
+    rows = [{"key": "full/fresh", "metrics": {"ndcg@10": {"mean": 0.1}}, "seconds_train": 100.0}]
+    rows += [
+        {"key": f"distilled/{regime}", "percent_of_full": {"ndcg@10": share}}
+        for regime, share in (("shared", shared), ("fresh", fresh))
+    ]
+    points = [{"seconds": seconds / 2, "ndcg@10": 0.0949}, {"seconds": seconds, "ndcg@10": 0.095}]
+    return {"rows": rows, "curves": [{"key": "full/fresh", "points": []}, {"key": "distilled/fresh", "points": points}]}
+
+
+def test_the_architectures_that_fall_short_are_named() -> None:
+    found = {"sasrec": of_learner(97.9, 99.0, 5.0), "narm": of_learner(80.0, 89.9, 5.1)}
+    assert demanded(found) == [
+        "At least 90% in the better regime: not met by NARM (89.9%).",
+        "20 times faster to 95%: not met by NARM (19.6x).",
+        "At least 98% by SASRec, shared: not met by SASRec (97.9%).",
+    ]
+    assert demanded({"gru4rec": of_learner(90.0, 0.0, 1.0)}) == [
+        "At least 90% in the better regime: met.",
+        "20 times faster to 95%: met.",
+    ]
 
 
 def test_what_is_not_measured_is_said_to_be_so_and_counted() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from seqdistill.config import REGIMES
+from seqdistill.evaluation.report import render_report
 from seqdistill.evaluation.report.document import LOG_LIKELIHOOD, Row
 from seqdistill.readable import duration, metric_value, size
 from studies.ablation_table import ablation_tables
@@ -20,7 +21,7 @@ from studies.markdown import table
 
 BLOCK = re.compile(r"(<!-- results:(?P<name>[\w-]+) -->\n).*?(<!-- /results:(?P=name) -->)", re.DOTALL)
 PAGES = ("docs/results.md", "README.md")
-FIGURES = "docs/figures"
+FIGURES, EXAMPLE = "docs/figures", "docs/example-report.html"
 
 
 def fill(results: Path, root: Path) -> list[Path]:
@@ -40,6 +41,7 @@ def fill(results: Path, root: Path) -> list[Path]:
         if (root / name).is_file()
     }
     if wanted:
+        wanted |= {root / name: report for name, report in reports(book).items()}
         wanted |= {root / FIGURES / name: drawing for name, drawing in drawings(book).items()}
     written = [file for file, text in wanted.items() if not file.is_file() or file.read_text(encoding="utf-8") != text]
     for file in written:
@@ -51,6 +53,12 @@ def fill(results: Path, root: Path) -> list[Path]:
 def filled(page: str, book: Book) -> str:
     """A page with what is kept between its markers."""
     return BLOCK.sub(lambda block: f"{block[1]}\n{BLOCKS[block['name']](book).strip()}\n\n{block[3]}", page)
+
+
+def reports(book: Book) -> dict[str, str]:
+    """The example of a report; what the summary's sequences say is left out, as it would name items of the log."""
+    held = book.scoreboard("ml-100k")
+    return {} if held is None else {EXAMPLE: render_report(held.kept, None)}
 
 
 def drawings(book: Book) -> dict[str, str]:

@@ -4,13 +4,13 @@ import dataclasses
 import gzip
 import json
 import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from conftest import SMALL
 from planted import planted_dataset
 from seqdistill.config import DistillConfig
 from seqdistill.data import Dataset
@@ -178,26 +178,8 @@ def test_a_file_that_is_no_study_is_one_line(
 
 
 def ways() -> AblationStudy:
-    small: dict[str, Any] = {}
-    for word in SMALL:
-        name, _, value = word.partition("=")
-        section, _, key = name.partition(".")
-        small.setdefault(section, {})[key] = json.loads(value)
-    small["distill"] |= {"steps": 2, "validate_every": 2, "inner_steps": 20}
-    small["teacher"]["epochs"] = 4
-    small["evaluate"]["candidate_steps"] = [10, 20]
-    variants = [{"name": "start only", "config": {"distill": {"steps": 0}}}, {"name": "steps"}]
-    return AblationStudy.model_validate(
-        {
-            "name": "ways",
-            "kind": "ablation",
-            "data": "planted",
-            "about": "",
-            "seeds": 2,
-            "config": small,
-            "variants": variants,
-        }
-    )
+    content = tomllib.loads(STUDIES["ways"].replace("ml-1m", "planted"))
+    return AblationStudy.model_validate({"name": "ways", **content})
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

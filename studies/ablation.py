@@ -127,4 +127,4 @@ def _teacher(dataset: Dataset, config: Config, around: Surroundings) -> FittedTo
             trained = Stages(dataset, config, around.target, around.progress, {}, None).teacher()
             length, told = config.distill.length, {"seconds": trained.seconds}
             TrainedModel.from_log(trained, config.teacher, length, dataset.item_ids, told).save(folder)
-        return fitted(folder, TrainedModel.load(folder).details)
+        return fitted(folder, TrainedModel.load(folder).details, around.target)

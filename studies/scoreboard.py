@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from seqdistill import api
 from seqdistill.artifacts import MANIFEST, Json, read_json
 from seqdistill.config import Config
@@ -66,11 +68,11 @@ def compared(
     return {**document, "command": command}
 
 
-def fitted(folder: Path, told: Json) -> FittedToLog:
+def fitted(folder: Path, told: Json, device: torch.device) -> FittedToLog:
     """A teacher from its folder, and what was told of its training: best epoch, validation and seconds."""
     model = TrainedModel.load(folder)
     return FittedToLog(
-        model.recommender, told["best_epoch"], told["validation"], float(told["seconds"]), model.checkpoints
+        model.recommender.to(device), told["best_epoch"], told["validation"], float(told["seconds"]), model.checkpoints
     )
 
 
@@ -82,7 +84,7 @@ def _papers(study: ScoreboardStudy, around: Surroundings, dataset: Dataset, run:
     folder = around.folder(study) / "paper"
     if not (folder / MANIFEST).is_file():
         result = read_json(run / RESULT)
-        teacher = fitted(run / TEACHER, {**result["teacher"], "seconds": result["seconds"]["teacher"]})
+        teacher = fitted(run / TEACHER, {**result["teacher"], "seconds": result["seconds"]["teacher"]}, around.target)
         stages = Stages(dataset, config, around.target, around.progress, {}, None)
         papers = stages.summary(teacher, config.distill, "distilling as the paper")
         replace(papers.summary, details={"config": config.model_dump(mode="json")}).save(folder)

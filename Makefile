@@ -1,6 +1,8 @@
 # make install   the environment in .venv; make PYTHON=python3.12 install picks the interpreter
 # make test      lint, types, tests
 # make demo      distil MovieLens-100K into runs/demo
+# make results what docs/results.md says, as far as it is missing or of other settings (STUDIES="ml-100k beauty" says
+#                which, SEQDISTILL_LOGS=folder where the logs are that are not fetched): hours
 # make bench     measure an outer step, its floor and how it grows: hours; fills docs/performance.md
 # make bench-recbole  a training epoch and a full ranking against RecBole's, which gets an environment of its own
 #                     (LOGS="ml-100k path/of/a/log" says on what)
@@ -24,7 +26,7 @@ define CHECK_PYTHON
 endef
 
 .DELETE_ON_ERROR:
-.PHONY: install test demo bench bench-recbole bench-prepare clean
+.PHONY: install test demo results bench bench-recbole bench-prepare clean
 
 install: $(STAMP)
 	@:
@@ -43,6 +45,9 @@ test: install
 
 demo: install
 	$(BIN)/seqdistill distill ml-100k --out runs/demo
+
+results: install
+	$(BIN)/python -m studies $(STUDIES)
 
 BENCH := $(BIN)/python -m benchmarks
 LOGS ?= ml-100k

@@ -1,6 +1,6 @@
 """The library's front door: what the command line does, as functions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from seqdistill.data.prepared import is_prepared
 from seqdistill.data.tables import holds_tables
 from seqdistill.errors import SeqDistillError
 from seqdistill.estimating import Estimate, estimate_run
+from seqdistill.evaluation.adopted import adopt_full_data
 from seqdistill.evaluation.compare import run_comparison
 from seqdistill.evaluation.compared import Compared
 from seqdistill.evaluation.metrics import summarise
@@ -346,6 +347,7 @@ def compare(  # noqa: PLR0913 - most have a default
     config: Config | None = None,
     teacher: str | Path | None = None,
     paper: str | Path | None = None,
+    full_data_from: Iterable[str | Path] = (),
     overwrite: bool = False,
     device: str = "auto",
     progress: Progress = SILENT,
@@ -365,6 +367,8 @@ def compare(  # noqa: PLR0913 - most have a default
             summary's.
         teacher: folder of the summary's teacher, where it is not in the run; without one, it is trained again.
         paper: folder of a summary distilled as the paper does, for rows to compare with; by default that of the run.
+        full_data_from: folders of other comparisons; the rows of full data are taken over from those of the same log
+            and the same settings of `teacher`, `train` and `evaluate`, and not measured again.
         overwrite: replace another comparison in `out`.
         device: "auto", "cpu" or "cuda[:N]".
         progress: where to report.
@@ -397,6 +401,7 @@ def compare(  # noqa: PLR0913 - most have a default
         if same and (result := store.result) is not None:
             return result
         _tell(dataset, notify)
+        adopt_full_data(store, map(Path, full_data_from), request, found.summary)
         given = found.comparison(
             dataset,
             config,

@@ -433,6 +433,10 @@ class CompareConfig(Section):
     """The scoreboard of `compare`."""
 
     seeds: int = Field(default=5, ge=1, description="learners trained for each row")
+    rows: Literal["all", "essential"] = Field(
+        default="all",
+        description="essential: full data, what trains nothing, soft targets at n, and the summary",
+    )
     batch_sequences: int = Field(
         default=20, ge=1, description="most sequences a step of any row reads; never fewer than the summary has"
     )

@@ -23,6 +23,7 @@ from seqdistill.config import Config, load_config
 from seqdistill.data import Dataset
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation import lab
+from seqdistill.evaluation.adopted import adopt_full_data
 from seqdistill.evaluation.compare import break_even
 from seqdistill.evaluation.equivalent import Equivalent
 from seqdistill.evaluation.metrics import UserScores
@@ -130,6 +131,45 @@ def test_the_document_is_what_was_agreed(compared: tuple[Document, Path]) -> Non
     seconds = document["costs"]["seconds"]
     assert 0 < seconds["train_summary"]["shared"] < seconds["compare"]
     assert seconds["compare_processors"] > 0
+
+
+def test_essential_rows_are_those_of_a_whole_comparison_with_full_data_taken_over(
+    compared: tuple[Document, Path],
+    planted: tuple[Dataset, np.ndarray],
+    planted_run: tuple[Run, str],
+    tmp_path: Path,
+) -> None:
+    whole, out = compared
+    config = settings(planted_run[0].summary, "compare.rows=essential")
+    document = compare(planted_run[1], planted[0], out=tmp_path / "few", config=config, full_data_from=[out])
+    rows = {row["key"]: row for row in whole["rows"]}
+    assert timeless(document["rows"]) == timeless([rows[row["key"]] for row in document["rows"]])
+    assert len(document["rows"]) < len(rows)
+    # Taken over, and not measured again: not even its seconds are others.
+    assert document["rows"][0] == rows["full/fresh"]
+    assert document["equivalent_coresets"] == []
+    assert document["costs"]["precisions"] == []
+    assert {contest["against"].split("/")[1] for contest in document["contests"]} == {"soft"}
+    assert (tmp_path / "few" / "report.html").is_file()
+
+
+def test_full_data_of_other_settings_or_of_another_item_factor_is_not_taken_over(
+    compared: tuple[Document, Path], planted_run: tuple[Run, str], tmp_path: Path
+) -> None:
+    out, summary = compared[1], planted_run[0].summary
+    request = json.loads((out / "request.json").read_text())
+    trained_less = json.loads(json.dumps(request))
+    trained_less["config"]["teacher"]["epochs"] -= 1
+    other_factor = dataclasses.replace(summary, item_factor=summary.item_factor + 1)
+    for name, wanted, of, taken in (
+        ("same", request, summary, {"full/fresh", "full/shared"}),
+        ("settings", trained_less, summary, set[str]()),
+        ("factor", request, other_factor, {"full/fresh"}),
+    ):
+        store = Store(tmp_path / name)
+        store.begin(wanted, overwrite=False)
+        adopt_full_data(store, [tmp_path / "nothing", out], wanted, of)
+        assert {key for key in ("full/fresh", "full/shared") if store.row(key) is not None} == taken
 
 
 def test_nothing_of_a_user_or_an_item_leaves_with_the_document(compared: tuple[Document, Path]) -> None:

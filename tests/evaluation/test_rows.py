@@ -49,6 +49,13 @@ def test_every_control_is_there_in_both_regimes_and_all_sizes() -> None:
         assert (counts["n"], counts["4n"], counts["20n"]) == (20, 80, 400)
 
 
+def test_the_essential_rows_are_those_that_say_what_a_summary_is_worth_to_one_more_architecture() -> None:
+    rows = planned_rows(SIZES, CompareConfig(rows="essential"), paper=(20, 99))
+    soft = {f"{kind}/soft/{regime}/20" for kind in ("random", "k-center", "generated") for regime in REGIMES}
+    ours = {f"distilled/{regime}" for regime in REGIMES}
+    assert {row.key for row in rows} == {"full/fresh", "popularity", "markov", "untrained/shared", *soft, *ours}
+
+
 def test_without_times_there_are_no_most_recent_sequences() -> None:
     assert not [row for row in by_key(replace(SIZES, has_times=False)).values() if row.source == "recent"]
 

@@ -185,7 +185,7 @@ def _document(given: Comparison, board: Scoreboard, workers: int, peak_mib: floa
         "metrics": list(rows[0]["metrics"]),
         "rows": rows,
         "contests": board.contests(),
-        "equivalent_coresets": board.random.as_json(),
+        "equivalent_coresets": board.equivalents_json(),
         "costs": _costs(given, board, peak_mib),
         "breakdown": breakdown,
         "curves": board.curves_json(),

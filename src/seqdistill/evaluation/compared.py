@@ -177,7 +177,8 @@ class Compared:
         if not self._stored:
             return None
         made_with = parse_config(self._stored)
-        words = ["seqdistill", "distill", log, *(["--paper"] if self.paper is not None else []), "--out", "RUN"]
+        of_run = self.paper is not None and "--paper" not in self.words
+        words = ["seqdistill", "distill", log, *(["--paper"] if of_run else []), "--out", "RUN"]
         return shlex.join([*words, "--seed", str(made_with.seed), *_assignments(made_with, Config())])
 
     def _train_teacher(

@@ -139,11 +139,11 @@ class Sizes:
 
 
 def planned_rows(sizes: Sizes, config: CompareConfig, *, paper: tuple[int, int] | None = None) -> list[RowSpec]:
-    """Every row, in the order to show them, those of the precisions last.
+    """The rows that are wanted, in the order to show them, those of the precisions last.
 
     Args:
         sizes: of the summary and the log.
-        config: kinds of real sequences and their numbers.
+        config: kinds of real sequences and their numbers, and whether all rows are wanted.
         paper: number of sequences and bytes of the summary distilled as the paper does; None where there is none.
     """
     rows = list(_references(sizes))
@@ -155,8 +155,16 @@ def planned_rows(sizes: Sizes, config: CompareConfig, *, paper: tuple[int, int] 
     rows += _distilled(sizes, paper)
     unique: dict[str, RowSpec] = {}
     for row in rows:
-        unique.setdefault(row.key, row)
+        if config.rows == "all" or _essential(row):
+            unique.setdefault(row.key, row)
     return list(unique.values())
+
+
+def _essential(row: RowSpec) -> bool:
+    """Whether a row is of those that say what a summary is worth to one more architecture."""
+    if row.group == "soft":
+        return row.size == "n"
+    return row.key == "full/fresh" or row.source in UNSEARCHED or (row.group, row.source) == ("distilled", "distilled")
 
 
 def sequence_rows(

@@ -60,7 +60,7 @@ class Scoreboard:
     def measure(self) -> None:
         """Measure all rows that are not kept yet, then further sizes where the equivalent coreset wants them."""
         self._work_through(self.rows, self.curve_keys, "comparing")
-        for turn in range(ROUNDS):
+        for turn in range(ROUNDS if self.complete else 0):
             further = [row for row in self.random.wanted(refine=turn == 0) if self.store.row(row.key) is None]
             if not further:
                 break
@@ -70,6 +70,11 @@ class Scoreboard:
     def rows(self) -> list[RowSpec]:
         """Those of the table, and those of the precisions."""
         return planned_rows(self.sizes, self.config.compare, paper=self.paper)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rows are wanted, and what is worked out from them."""
+        return self.config.compare.rows == "all"
 
     @cached_property
     def random(self) -> RandomSequences:
@@ -120,13 +125,13 @@ class Scoreboard:
         return rows, {**breakdown, "coverage": coverage}
 
     def contests(self) -> list[Json]:
-        """The summary against random and generated sequences of its number, and random ones of its bytes.
+        """The summary against random, k-center and generated sequences of its number, and random ones of its bytes.
 
         Paired differences in the headline, with their intervals.
         """
         wanted = [
             (source, targets, "n")
-            for source, targets in (("random", "hard"), ("random", "soft"), ("generated", "soft"))
+            for source, targets in (("random", "hard"), ("random", "soft"), ("k-center", "soft"), ("generated", "soft"))
         ]
         wanted += [(source, targets, "equal bytes") for source in ("random", "every") for targets in ("hard", "soft")]
         pairs = [
@@ -155,7 +160,7 @@ class Scoreboard:
     def precisions_json(self) -> list[Json]:
         """What item factors of fewer bits weigh, and what they keep."""
         entries: list[Json] = []
-        for precision in PRECISIONS:
+        for precision in PRECISIONS if self.complete else ():
             weight = summary_bytes(self.summary, precision)["total"]
             for regime in REGIMES:
                 key = f"distilled/{regime}" if precision == "float32" else f"precision/{precision}/{regime}"
@@ -163,6 +168,10 @@ class Scoreboard:
                 metrics = {name: spread_of([float(m) for m in v.mean(1)])._asdict() for name, v in values.items()}
                 entries.append({"item_factor": precision, "bytes": weight, "regime": regime, "metrics": metrics})
         return entries
+
+    def equivalents_json(self) -> list[Json]:
+        """How many random sequences give what the summary gives."""
+        return self.random.as_json() if self.complete else []
 
     def curves_json(self) -> list[Json]:
         """Test metrics over seconds of training."""

@@ -110,6 +110,11 @@ class Store:
         self._found()
 
     @property
+    def request(self) -> Json | None:
+        """What the comparison is of; None where there is none."""
+        return self._read(REQUEST)
+
+    @property
     def result(self) -> Json | None:
         """The finished comparison, if it is there."""
         return self._read(RESULT)

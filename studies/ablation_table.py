@@ -1,0 +1,49 @@
+"""The tables of ablations, each with its conclusion."""
+
+from seqdistill.artifacts import Json
+from seqdistill.readable import duration, metric_value, size
+from studies.book import Book
+from studies.demands import NOT_MEASURED
+from studies.markdown import table
+from studies.study import AblationStudy
+
+
+def ablation_tables(book: Book) -> str:
+    """A table for each study that is kept, and the names of the others."""
+    held = [_table(study, book.kept[study.name]) for study in book.ablations() if study.name in book.kept]
+    absent = [study.name for study in book.ablations() if study.name not in book.kept]
+    return "\n\n".join([*held, *([f"{NOT_MEASURED.capitalize()}: {', '.join(absent)}."] if absent else [])])
+
+
+def _table(study: AblationStudy, kept: Json) -> str:
+    header = [
+        "variant",
+        "regime",
+        "NDCG@10",
+        "HR@10",
+        "NDCG@100",
+        "log-likelihood",
+        "rate, steps",
+        "bytes",
+        "distilling",
+    ]
+    versions = kept["versions"]
+    source = (
+        f"{kept['dataset']['name']}, validation items, {kept['seeds']} learners a row.  \n"
+        f"`{kept['study']['command']}` on {kept['machine']}; torch {versions['torch']}, seqdistill "
+        f"{versions['seqdistill']}; seed {kept['seed']}; "
+        f"[results/ablations/{study.name}.json](../results/ablations/{study.name}.json)"
+    )
+    conclusion = study.conclusion or "No conclusion is drawn yet."
+    lines = [_line(row) for row in kept["rows"]]
+    return "\n\n".join([f"### {study.name}", study.about, table(header, lines).rstrip(), conclusion, source])
+
+
+def _line(row: Json) -> list[str]:
+    schedule = row["schedule"]
+    metrics = [
+        f"{metric_value(name, row['metrics'][name]['mean'])} ± {metric_value(name, row['metrics'][name]['std'])}"
+        for name in ("ndcg@10", "hr@10", "ndcg@100", "log_likelihood")
+    ]
+    chosen = f"{schedule['learning_rate']:g}, {schedule['steps']}"
+    return [row["variant"], row["regime"], *metrics, chosen, size(row["bytes"]), duration(row["seconds_distill"])]

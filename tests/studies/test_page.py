@@ -1,0 +1,172 @@
+"""What is committed: the page and the README say what the results say, and no more."""
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from comparisons import comparison
+from seqdistill.evaluation.verdict import verdict
+from studies import page
+from studies.book import Book
+from studies.cross_table import demanded
+from studies.demands import counted, demands_table, failures, over_all_logs
+from studies.first_screen import first_screen
+from studies.keeping import FOLDERS, RESULTS, ROOT
+from studies.study import ScoreboardStudy, read_studies
+
+
+@pytest.fixture(scope="module")
+def book() -> Book:
+    return Book.open(RESULTS)
+
+
+@pytest.mark.parametrize("name", page.PAGES)
+def test_a_page_is_what_the_committed_results_make_of_it(name: str, book: Book) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert "<!-- results:" in text
+    assert page.filled(text, book) == text
+
+
+def test_the_committed_figures_are_those_of_the_committed_results(book: Book) -> None:
+    drawn = page.drawings(book)
+    assert {file.name for file in (ROOT / page.FIGURES).iterdir()} == drawn.keys()
+    for name, drawing in drawn.items():
+        assert (ROOT / page.FIGURES / name).read_text(encoding="utf-8") == drawing
+        root = ElementTree.fromstring(drawing)
+        described = [entry.text for entry in root if entry.tag.endswith(("title", "desc"))]
+        assert len(described) == 2
+        assert all(described)
+
+
+def test_every_committed_result_says_where_it_comes_from_and_names_no_item() -> None:
+    files = [file for folder in FOLDERS.values() for file in (RESULTS / folder).glob("*.json")]
+    assert files
+    for file in files:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        assert kept["versions"].keys() >= {"seqdistill", "torch", "python"}
+        assert kept["machine"]
+        assert kept["seed"] == 0
+        assert "/" not in kept["dataset"]["name"]
+        if "study" in kept:
+            assert (file.stem, f"make results STUDIES={file.stem}") == (kept["study"]["name"], kept["study"]["command"])
+        # No list is as long as the log has users or items.
+        assert max(map(len, lists_of(kept))) < min(kept["dataset"]["users"], kept["dataset"]["items"])
+
+
+def test_every_sentence_about_a_comparison_follows_from_its_figures(book: Book) -> None:
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    for held in book.scoreboards():
+        assert held.kept["verdict"] == verdict(held.kept)
+        assert all(sentence in text for sentence in held.kept["verdict"])
+
+
+def made_up(**shares: float) -> Book:
+    """A log whose summary reaches these percentages, by regime, and beats the best soft-target row by as much."""
+    kept = comparison("films")
+    for row in kept["rows"]:
+        if row["group"] == "distilled" and row["targets"] == "soft":
+            row["percent_of_full"] = dict.fromkeys(row["percent_of_full"], shares[row["regime"]])
+    kept["contests"] = []
+    for regime in ("shared", "fresh"):
+        best = max(
+            (row for row in kept["rows"] if (row["group"], row["size"], row["regime"]) == ("soft", "n", regime)),
+            key=lambda row: row["metrics"]["ndcg@10"]["mean"],
+        )
+        mean = (shares[regime] - 100) / 1000
+        contest = {"key": f"distilled/{regime}", "against": best["key"], "metric": "ndcg@10", "mean": mean}
+        kept["contests"].append({**contest, "low": mean - 0.001, "high": mean + 0.001})
+    studies = {"films": ScoreboardStudy(name="films", kind="scoreboard", data="films", about="Films.")}
+    return Book(dict(studies), {"films": kept})
+
+
+def test_a_cell_is_met_exactly_where_its_figure_is_what_was_demanded() -> None:
+    lines = demands_table(made_up(shared=102.0, fresh=97.9), ten=False).splitlines()
+    cells = {line.split(" | ")[0].removeprefix("| "): line.split(" | ")[2].removesuffix(" |") for line in lines}
+    assert cells["SASRec, shared, NDCG@10"] == "**102.0%**, met"
+    assert cells["SASRec, fresh, NDCG@10"] == "97.9%, not met"
+    assert cells["GRU4Rec, better regime, NDCG@10"] == "not measured"
+    assert cells["minus the best as many soft-target sequences, shared"].endswith("met")
+    assert "not met" in cells["minus the best as many soft-target sequences, fresh"]
+
+
+def test_a_tie_with_soft_targets_is_neither_met_nor_lost_on_one_log_but_not_enough_over_all() -> None:
+    tied = made_up(shared=100.0, fresh=103.0)
+    assert "beats the best as many soft-target sequences on 0 of 1 measured logs and loses on 0" in over_all_logs(
+        tied, "shared"
+    )
+    assert over_all_logs(tied, "fresh").endswith("three and none are demanded: not met.")
+    assert not [line for line in failures(tied) if "soft-target" in line]
+
+
+def of_learner(shared: float, fresh: float, seconds: float) -> dict[str, Any]:
+    rows = [{"key": "full/fresh", "metrics": {"ndcg@10": {"mean": 0.1}}, "seconds_train": 100.0}]
+    rows += [
+        {"key": f"distilled/{regime}", "percent_of_full": {"ndcg@10": share}}
+        for regime, share in (("shared", shared), ("fresh", fresh))
+    ]
+    points = [{"seconds": seconds / 2, "ndcg@10": 0.0949}, {"seconds": seconds, "ndcg@10": 0.095}]
+    return {"rows": rows, "curves": [{"key": "full/fresh", "points": []}, {"key": "distilled/fresh", "points": points}]}
+
+
+def test_the_architectures_that_fall_short_are_named() -> None:
+    found = {"sasrec": of_learner(97.9, 99.0, 5.0), "narm": of_learner(80.0, 89.9, 5.1)}
+    assert demanded(found) == [
+        "At least 90% in the better regime: not met by NARM (89.9%).",
+        "20 times faster to 95%: not met by NARM (19.6x).",
+        "At least 98% by SASRec, shared: not met by SASRec (97.9%).",
+    ]
+    assert demanded({"gru4rec": of_learner(90.0, 0.0, 1.0)}) == [
+        "At least 90% in the better regime: met.",
+        "20 times faster to 95%: met.",
+    ]
+
+
+def test_what_is_not_measured_is_said_to_be_so_and_counted() -> None:
+    empty = Book(made_up(shared=1, fresh=1).studies, {})
+    lines = demands_table(empty, ten=True).splitlines()[2:]
+    assert {line.split(" | ")[2].removesuffix(" |") for line in lines} == {"not measured"}
+    assert "0 are met, 0 are not, 0 are reported" in counted(empty)
+    assert first_screen(empty) == "Nothing is measured yet."
+    assert not failures(empty)
+
+
+def test_every_study_that_is_committed_can_be_read_and_has_settings_that_work() -> None:
+    studies = read_studies(RESULTS / "studies")
+    assert {"ml-100k", "ml-100k-10", "ml-1m", "magazine", "beauty", "retailrocket", "ml-1m-cross", "size"} <= set(
+        studies
+    )
+    for name in ("ml-100k", "ml-1m"):
+        study = studies[name]
+        assert isinstance(study, ScoreboardStudy)
+        papers = study.papers
+        assert papers is not None
+        assert papers.distill.targets == "tied"
+        assert papers.distill.num_sequences == {"ml-100k": 30, "ml-1m": 50}[name]
+
+
+def test_a_figure_that_changes_changes_the_page(book: Book) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    other = copy.deepcopy(book.kept)
+    (row,) = [row for row in other["ml-100k"]["rows"] if row["key"] == "distilled/shared"]
+    row["percent_of_full"]["ndcg@10"] += 1
+    assert page.filled(text, Book(book.studies, other)) != text
+
+
+def lists_of(value: object) -> Iterator[list[object]]:
+    if isinstance(value, list):
+        yield value
+    if isinstance(value, (list, dict)):
+        for entry in value.values() if isinstance(value, dict) else value:
+            yield from lists_of(entry)
+
+
+def test_no_result_and_no_study_names_a_folder_of_a_machine() -> None:
+    files = [file for folder in (*FOLDERS.values(), "studies") for file in (RESULTS / folder).glob("*")]
+    assert len(files) > len(FOLDERS)
+    for file in files:
+        assert re.search(r"""["'\s=]/\w+/""", file.read_text(encoding="utf-8")) is None, file

@@ -47,7 +47,7 @@ from seqdistill.recommending import (
     recommend_table,
     write_table,
 )
-from seqdistill.runs import RunDirectory
+from seqdistill.runs import PAPER, SUMMARY, RunDirectory, summary_folder
 from seqdistill.seeding import derive_seed
 from seqdistill.stages import Stages, environment
 from seqdistill.summary import Summary
@@ -55,9 +55,6 @@ from seqdistill.titles import ItemTable, read_titles
 from seqdistill.training import fit_to_log, fit_to_sequences
 
 Notify = Callable[[str], None]
-
-PAPER = "paper"
-"""Folder of the paper's summary in a run that made one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +117,7 @@ def distill(
         return _distill(Stages(dataset, config, target, progress, _details(request), None), request, paper=paper)
     run = RunDirectory(Path(out), config.run, interruption)
     if not overwrite and (result := run.finished_result(request)) is not None:
-        return Run(Summary.load(run.path / "summary"), result, reused=True)
+        return Run(Summary.load(run.path / SUMMARY), result, reused=True)
     with run.opened(request, environment(target), resume=resume, overwrite=overwrite, notify=tell):
         _tell(dataset, notify)
         return _distill(Stages(dataset, config, target, progress, _details(request), run), request, paper=paper)
@@ -169,7 +166,7 @@ def _distill(stages: Stages, request: dict[str, Any], *, paper: bool) -> Run:
         "config": request["config"],
     }
     if run is not None:
-        summary.save(run.path / "summary")
+        summary.save(run.path / SUMMARY)
         if papers is not None:
             replace(papers.summary, details=stages.details).save(run.path / PAPER)
         run.finish(result)
@@ -267,7 +264,7 @@ def train(
     if out is not None:
         check_writable(Path(out), "model")
     if isinstance(source, (str, Path)) and _may_be_summary(Path(source)):
-        source = Summary.load(_summary_folder(Path(source)))
+        source = Summary.load(summary_folder(Path(source)))
     dim = config.train.dim or (source.dim if isinstance(source, Summary) else config.teacher.dim)
     length = source.length if isinstance(source, Summary) else config.distill.length
     check_architecture(config.train, dim=dim, length=length)
@@ -605,18 +602,12 @@ def _may_be_summary(folder: Path) -> bool:
     """Whether to look for a summary in a folder: not in a prepared dataset, nor in a log that is a folder."""
     if not folder.is_dir() or is_prepared(folder):
         return False
-    ours = [*folder.glob(MANIFEST), *folder.glob("*.safetensors"), *folder.glob("summary")]
+    ours = [*folder.glob(MANIFEST), *folder.glob("*.safetensors"), *folder.glob(SUMMARY)]
     return bool(ours) or not holds_tables(folder)
 
 
 def _as_summary(summary: str | Path | Summary) -> Summary:
-    return summary if isinstance(summary, Summary) else Summary.load(_summary_folder(Path(summary)))
-
-
-def _summary_folder(folder: Path) -> Path:
-    """The folder itself or, for a run directory, the summary in it."""
-    inside = folder / "summary"
-    return inside if inside.is_dir() and not (folder / MANIFEST).exists() else folder
+    return summary if isinstance(summary, Summary) else Summary.load(summary_folder(Path(summary)))
 
 
 def _train_on_summary(summary: Summary, config: Config, device: torch.device, progress: Progress) -> TrainedModel:

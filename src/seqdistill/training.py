@@ -20,11 +20,11 @@ from seqdistill.data.dataset import Dataset
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
+from seqdistill.json_values import Json
 from seqdistill.learners import Recommender, build_learner
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import (
     KEEP_NOTHING,
-    Json,
     Keeper,
     Snapshot,
     TorchRandom,

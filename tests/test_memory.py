@@ -2,7 +2,6 @@ import subprocess
 import sys
 
 import pytest
-import torch
 
 from seqdistill import memory
 
@@ -26,4 +25,4 @@ def test_what_is_free_is_within_a_limit_of_the_process() -> None:
         f"resource.setrlimit(resource.RLIMIT_DATA, ({limit}, {limit})); print(memory.free(torch.device('cpu')))"
     )
     free = int(subprocess.run([sys.executable, "-c", tell], check=True, capture_output=True, text=True).stdout)
-    assert 0 <= free < min(limit, memory.free(torch.device("cpu")) + limit)
+    assert 0 <= free < limit

@@ -140,7 +140,7 @@ class _Trial:
     def training_on_log(self) -> tuple[Cost, int]:
         """One training on the log, and the epochs expected of it."""
         config = self._config.teacher
-        optimiser = torch.optim.Adam(self._model.parameters(), lr=config.learning_rate)
+        optimiser = torch.optim.Adam(self._model.parameters(), lr=config.learning_rate, fused=True)
         with seeded(derive_seed(self._config.seed, "trial"), self._device):
             rng = np.random.default_rng(self._config.seed)
             epoch = Epoch(self._model, self._dataset, config, length=self._length, rng=rng)

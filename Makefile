@@ -66,6 +66,7 @@ bench: $(VENV)/.bench
 	$(BENCH).floor --items 1300 3400 12000 --dim 32 64
 	$(BENCH).profile
 	$(BENCH).growth
+	$(BENCH).learner_step --threads 1
 	$(BENCH).recommend
 	$(BENCH).render
 

@@ -21,9 +21,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.harness import ROOT, Case, Row, Settings, add_arguments, finish, measure, note, settings_of
+from benchmarks.harness import Case, Row, Settings, add_arguments, finish, measure, note, settings_of
+from benchmarks.recbole import add_recbole, interpreter, versions_in
 
-METHODS = ("seqdistill", "recbole")
 RECBOLE_NAME = "training-part"
 """What RecBole is told the log is called. Not its own name: given "ml-100k", RecBole reads the unfiltered example that
 it ships, wherever `data_path` points."""
@@ -35,8 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         prog="python -m benchmarks.epoch", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--datasets", nargs="+", default=["ml-100k"], help="names or paths of logs (default: ml-100k)")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--recbole", type=Path, default=Path(".venv-recbole"), help="RecBole's environment")
+    add_recbole(parser)
     parser.add_argument("--dim", type=int, default=32)
     parser.add_argument("--length", type=int, default=50)
     parser.add_argument("--targets-per-step", type=int, default=2048)
@@ -46,17 +45,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = settings_of(arguments)
     if arguments.recbole_rounds is not None and arguments.recbole_rounds < 1:
         parser.error("--recbole-rounds must be at least 1")
-    # Not resolved: the interpreter of a virtual environment is a link, and known by its place.
-    python = ROOT / arguments.recbole / "bin" / "python"
-    if "recbole" in arguments.methods and not python.exists():
-        parser.error(f"no {arguments.recbole}; run benchmarks/recbole_env.sh or say --methods seqdistill")
+    python = interpreter(parser, arguments)
     rows: list[Row] = []
     for source in arguments.datasets:
         with tempfile.TemporaryDirectory() as folder:
-            rows += _measure(_cases(arguments, source, folder, str(python)), settings, arguments.recbole_rounds)
+            rows += _measure(_cases(arguments, source, folder, python), settings, arguments.recbole_rounds)
     check_targets(rows)
-    theirs = [r["result"]["versions"] for r in rows if r["method"] == "recbole" and "failed" not in r]
-    finish("epoch", arguments, settings, rows, theirs[0] if theirs else None)
+    finish("epoch", arguments, settings, rows, versions_in(rows))
 
 
 def write_training_part(source: str, folder: str) -> Row:

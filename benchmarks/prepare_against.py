@@ -16,9 +16,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.harness import ROOT, Case, Row, Step, add_arguments, finish, measure, note, settings_of
+from benchmarks.harness import Case, Row, Step, add_arguments, finish, measure, note, settings_of
+from benchmarks.recbole import add_recbole, interpreter, versions_in
 
-METHODS = ("seqdistill", "recbole")
 COUNTS = ("users", "items", "training", "validation", "test")
 
 
@@ -30,17 +30,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--log", default="ml-1m", help="name or path of a log (default: ml-1m)")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--recbole", type=Path, default=Path(".venv-recbole"), help="RecBole's environment")
+    add_recbole(parser)
     parser.add_argument("--length", type=int, default=50)
     parser.add_argument("--min-count", type=int, default=5)
     add_arguments(parser, rounds=3)
     arguments = parser.parse_args(argv)
     settings = settings_of(arguments)
-    # Not resolved: the interpreter of a virtual environment is a link, and known by its place.
-    python = ROOT / arguments.recbole / "bin" / "python"
-    if "recbole" in arguments.methods and not python.exists():
-        parser.error(f"no {arguments.recbole}; run benchmarks/recbole_env.sh or say --methods seqdistill")
+    python = interpreter(parser, arguments)
     source = str(Path(arguments.log).resolve()) if os.sep in arguments.log else arguments.log
     with tempfile.TemporaryDirectory() as folder:
         log = write_inter(source, folder)
@@ -48,12 +44,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         words = {"folder": folder, "name": log["dataset"], "length": arguments.length, "min_count": arguments.min_count}
         cases = {
             "seqdistill": Case({"method": "seqdistill", **log}, "benchmarks.prepare_against:prepare", words),
-            "recbole": Case({"method": "recbole", **log}, "benchmarks.prepare_recbole:prepare", words, str(python)),
+            "recbole": Case({"method": "recbole", **log}, "benchmarks.prepare_recbole:prepare", words, python),
         }
         rows = measure([cases[method] for method in arguments.methods], settings)
     _check_counts(rows)
-    theirs = [row["result"]["versions"] for row in rows if row["method"] == "recbole" and "failed" not in row]
-    finish("prepare_against", arguments, settings, rows, theirs[0] if theirs else None)
+    finish("prepare_against", arguments, settings, rows, versions_in(rows))
 
 
 def write_inter(source: str, folder: str) -> Row:

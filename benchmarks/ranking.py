@@ -14,11 +14,10 @@ digits that RecBole rounds to.
 import argparse
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
-from benchmarks.harness import ROOT, Case, Row, Step, add_arguments, finish, measure, note, settings_of
+from benchmarks.harness import Case, Row, Step, add_arguments, finish, measure, note, settings_of
+from benchmarks.recbole import add_recbole, interpreter, versions_in
 
-METHODS = ("seqdistill", "recbole")
 CUTOFFS = (10, 20)
 DIGITS = 4
 
@@ -30,15 +29,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--users", type=int, default=6040)
     parser.add_argument("--items", type=int, default=3416)
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--recbole", type=Path, default=Path(".venv-recbole"), help="RecBole's environment")
+    add_recbole(parser)
     add_arguments(parser)
     arguments = parser.parse_args(argv)
     settings = settings_of(arguments)
-    # Not resolved: the interpreter of a virtual environment is a link, and known by its place.
-    python = ROOT / arguments.recbole / "bin" / "python"
-    if "recbole" in arguments.methods and not python.exists():
-        parser.error(f"no {arguments.recbole}; run benchmarks/recbole_env.sh or say --methods seqdistill")
+    python = interpreter(parser, arguments)
     sizes = {"users": arguments.users, "items": arguments.items}
     words = {**sizes, "seed": arguments.seed}
     note(f"{arguments.users:,} users, {arguments.items:,} items")
@@ -49,13 +44,12 @@ def main(argv: Sequence[str] | None = None) -> None:
                 {"method": "recbole", **sizes},
                 "benchmarks.ranking_recbole:prepare",
                 {"folder": folder, **words},
-                str(python),
+                python,
             ),
         }
         rows = measure([cases[method] for method in arguments.methods], settings)
     check_metrics(rows)
-    theirs = [row["result"].pop("versions") for row in rows if row["method"] == "recbole" and "failed" not in row]
-    finish("ranking", arguments, settings, rows, theirs[0] if theirs else None)
+    finish("ranking", arguments, settings, rows, versions_in(rows))
 
 
 def given(users: int, items: int, seed: int):  # noqa: ANN201 - tensors, and torch is not imported here

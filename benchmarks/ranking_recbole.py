@@ -1,15 +1,13 @@
 # pyright: basic
 """RecBole 1.2.1's full-sort evaluation of given scores, as a case; runs in its environment, without seqdistill."""
 
-import importlib
-import os
-import sys
 from pathlib import Path
 
 import torch
 
-from benchmarks.harness import Row, Step, version
+from benchmarks.harness import Row, Step
 from benchmarks.ranking import CUTOFFS, given
+from benchmarks.recbole import LEAVE_ONE_OUT, configure, load, versions
 
 NAME = "given-scores"
 
@@ -24,56 +22,40 @@ def prepare(*, folder: str, users: int, items: int, seed: int) -> Step:
     """
     scores, targets = given(users, items, seed)
     _write_log(Path(folder) / NAME / f"{NAME}.inter", users, items, targets.tolist())
-    os.chdir(folder)  # It writes logs where it stands.
-    sys.argv = sys.argv[:1]  # RecBole reads the command line too.
-    config = _load("recbole.config").Config(
-        model="SASRec",
-        dataset=NAME,
-        config_dict={
-            "data_path": folder,
-            "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
-            "user_inter_num_interval": None,
-            "item_inter_num_interval": None,
-            "USER_ID_FIELD": "user_id",
-            "ITEM_ID_FIELD": "item_id",
-            "TIME_FIELD": "timestamp",
-            "MAX_ITEM_LIST_LENGTH": 5,
-            "hidden_size": 8,
-            "n_layers": 1,
-            "n_heads": 1,
-            "loss_type": "CE",
-            "train_neg_sample_args": None,
-            "metrics": ["Hit", "NDCG", "MRR"],
-            "topk": list(CUTOFFS),
-            "valid_metric": f"NDCG@{CUTOFFS[0]}",
-            "eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO", "group_by": "user", "mode": "full"},
-            "use_gpu": False,
-            "seed": seed,
-            "state": "ERROR",
-            "show_progress": False,
-            "checkpoint_dir": str(Path(folder) / "saved"),
-        },
+    config = configure(
+        folder,
+        NAME,
+        MAX_ITEM_LIST_LENGTH=5,
+        hidden_size=8,
+        n_layers=1,
+        n_heads=1,
+        metrics=["Hit", "NDCG", "MRR"],
+        topk=list(CUTOFFS),
+        valid_metric=f"NDCG@{CUTOFFS[0]}",
+        eval_args=LEAVE_ONE_OUT,
+        seed=seed,
     )
-    data = _load("recbole.data")
+    data = load("recbole.data")
     dataset = data.create_dataset(config)
     train, _, test = data.data_preparation(config, dataset)
     if (dataset.user_num - 1, dataset.item_num - 1) != (users, items):
         raise ValueError(f"RecBole finds {dataset.user_num - 1} users and {dataset.item_num - 1} items")
-    model = _load("recbole.model.sequential_recommender.sasrec").SASRec(config, train.dataset)
+    model = load("recbole.model.sequential_recommender.sasrec").SASRec(config, train.dataset)
     padded = torch.cat([torch.full((users, 1), -torch.inf), scores], dim=1)
 
     def full_sort_predict(interaction):  # noqa: ANN001, ANN202
         return padded[interaction["user_id"] - 1]
 
     model.full_sort_predict = full_sort_predict
-    trainer = _load("recbole.trainer").Trainer(config, model)
-    versions = {"recbole": version("recbole"), "torch beside recbole": version("torch")}
+    trainer = load("recbole.trainer").Trainer(config, model)
+
+    told = versions("torch")
 
     def step() -> Row:
         found = trainer.evaluate(test, load_best_model=False, show_progress=False)
         names = {"hr": "hit", "ndcg": "ndcg", "mrr": "mrr"}
         metrics = {f"{ours}@{k}": float(found[f"{theirs}@{k}"]) for ours, theirs in names.items() for k in CUTOFFS}
-        return {**metrics, "versions": versions}
+        return {**metrics, "versions": told}
 
     return step
 
@@ -89,8 +71,3 @@ def _write_log(path: Path, users: int, items: int, targets: list[int]) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write("user_id:token\titem_id:token\ttimestamp:float\n")
         file.writelines(f"{user}\t{item}\t{time}\n" for user, item, time in (*first, *later, *tested))
-
-
-def _load(name: str):  # noqa: ANN202
-    """RecBole is not installed where this file is checked."""
-    return importlib.import_module(name)

@@ -4,12 +4,8 @@
 RecBole turns every target into a row of its own, the at most `length` items before it padded to `length`.
 """
 
-import importlib
-import os
-import sys
-from pathlib import Path
-
-from benchmarks.harness import Row, Step, version
+from benchmarks.harness import Row, Step
+from benchmarks.recbole import configure, load, versions
 
 WARM_UP_STEPS = 3
 
@@ -33,40 +29,23 @@ def prepare(
     Raises:
         ValueError: RecBole finds other than `items` items and `targets` targets in the file.
     """
-    os.chdir(folder)  # It writes logs where it stands.
-    sys.argv = sys.argv[:1]  # RecBole reads the command line too.
-    config = _load("recbole.config").Config(
-        model="SASRec",
-        dataset=name,
-        config_dict={
-            "data_path": folder,
-            "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
-            "rm_dup_inter": None,
-            "user_inter_num_interval": None,
-            "item_inter_num_interval": None,
-            "USER_ID_FIELD": "user_id",
-            "ITEM_ID_FIELD": "item_id",
-            "TIME_FIELD": "timestamp",
-            "MAX_ITEM_LIST_LENGTH": length,
-            "n_layers": 1,
-            "n_heads": 1,
-            "hidden_size": dim,
-            "inner_size": feed_forward,
-            "hidden_dropout_prob": 0.3,
-            "attn_dropout_prob": 0.3,
-            "loss_type": "CE",
-            "train_neg_sample_args": None,
-            "learning_rate": 3e-3,
-            "train_batch_size": targets_per_step,
-            "use_gpu": False,
-            "seed": seed,
-            "state": "ERROR",
-            "show_progress": False,
-            "checkpoint_dir": str(Path(folder) / "saved"),
-        },
+    config = configure(
+        folder,
+        name,
+        rm_dup_inter=None,
+        MAX_ITEM_LIST_LENGTH=length,
+        n_layers=1,
+        n_heads=1,
+        hidden_size=dim,
+        inner_size=feed_forward,
+        hidden_dropout_prob=0.3,
+        attn_dropout_prob=0.3,
+        learning_rate=3e-3,
+        train_batch_size=targets_per_step,
+        seed=seed,
     )
-    _load("recbole.utils").init_seed(seed, reproducibility=True)
-    data = _load("recbole.data.utils")
+    load("recbole.utils").init_seed(seed, reproducibility=True)
+    data = load("recbole.data.utils")
     dataset = data.create_dataset(config)
     # What `dataset.build()` does before it splits: one row for each target.
     dataset._change_feat_format()
@@ -74,10 +53,10 @@ def prepare(
     found = (dataset.item_num - 1, len(dataset))
     if found != (items, targets):
         raise ValueError(f"RecBole finds {found[0]} items and {found[1]} targets, not {items} and {targets}")
-    loader = _load("recbole.data.dataloader.general_dataloader").TrainDataLoader(config, dataset, None, shuffle=True)
-    model = _load("recbole.model.sequential_recommender.sasrec").SASRec(config, dataset).to(config["device"])
-    trainer = _load("recbole.trainer").Trainer(config, model)
-    versions = {"recbole": version("recbole"), "torch beside recbole": version("torch")}
+    loader = load("recbole.data.dataloader.general_dataloader").TrainDataLoader(config, dataset, None, shuffle=True)
+    model = load("recbole.model.sequential_recommender.sasrec").SASRec(config, dataset).to(config["device"])
+    trainer = load("recbole.trainer").Trainer(config, model)
+    told = versions("torch")
     warm = False
 
     def step() -> Row | None:
@@ -104,12 +83,7 @@ def prepare(
             "targets": met,
             "loss": float(loss) / len(loader),
             "warm_up": f"{WARM_UP_STEPS} batches",
-            "versions": versions,
+            "versions": told,
         }
 
     return step
-
-
-def _load(name: str):  # noqa: ANN202
-    """RecBole is not installed where this file is checked."""
-    return importlib.import_module(name)

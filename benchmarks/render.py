@@ -173,6 +173,24 @@ def _recommend(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
     return ["learner", "items", "d", "users", "seconds", "range", "peak MiB", "users a minute"], lines
 
 
+def _learner_step(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
+    def size(row: Row) -> tuple[object, ...]:
+        return row["regime"], row["items"], row["num_sequences"], row["reads"]
+
+    ours = {size(r): r for r in rows if r["method"] == "ours"}
+    lines: list[list[str]] = []
+    for row in rows:
+        cells = [row["method"], row["regime"], f"{row['items']:,}", f"{row['num_sequences']:,}", row["reads"]]
+        if failure := _failure(row, 4):
+            lines.append([*cells, *failure])
+            continue
+        each = 1000 / row["steps"]
+        spread = f"{_seconds(each * row['seconds_min'])} to {_seconds(each * row['seconds_max'])}"
+        against = _against(row, ours.get(size(row), {}))
+        lines.append([*cells, _seconds(each * row["seconds_median"]), spread, *against[2:4]])
+    return ["method", "regime", "items", "n", "reads", "ms a step", "range", "peak MiB", "time to ours"], lines
+
+
 def _ranking(rows: list[Row]) -> tuple[list[str], list[list[str]]]:
     ours = next((r for r in rows if r["method"] == "seqdistill"), {})
     lines: list[list[str]] = []
@@ -189,6 +207,7 @@ TABLES: dict[str, Callable[[list[Row]], tuple[list[str], list[list[str]]]]] = {
     "growth": _growth,
     "profile": _profile,
     "ranking": _ranking,
+    "learner_step": _learner_step,
     "prepare": _prepare,
     "prepare_against": _prepare_against,
     "recommend": _recommend,

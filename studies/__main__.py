@@ -15,10 +15,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from seqdistill.artifacts import Json
 from seqdistill.cli.console import Terminal, print_error
 from seqdistill.errors import SeqDistillError
 from seqdistill.interruption import INTERRUPTION, Interrupted
+from seqdistill.json_values import Json
 from seqdistill.readable import duration
 from studies import ablation, cross, page, scoreboard
 from studies.keeping import RESULTS, ROOT, STUDIES, current, keep, kept_file, read_kept

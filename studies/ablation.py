@@ -9,13 +9,14 @@ import time
 
 import torch
 
-from seqdistill.artifacts import MANIFEST, Json, write_json
+from seqdistill.artifacts import MANIFEST, write_json
 from seqdistill.artifacts.documents import digest_of
 from seqdistill.config import REGIMES, Config, Regime
 from seqdistill.data import Dataset
 from seqdistill.evaluation.compare import processor
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.table import Evaluator, spread_of
+from seqdistill.json_values import Json
 from seqdistill.locks import locked
 from seqdistill.models import TrainedModel
 from seqdistill.stages import Stages

@@ -1,6 +1,6 @@
 """The tables of ablations, each with its conclusion."""
 
-from seqdistill.artifacts import Json
+from seqdistill.json_values import Json
 from seqdistill.readable import duration, metric_value, size
 from studies.book import Book
 from studies.demands import NOT_MEASURED

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqdistill.artifacts import Json
 from seqdistill.evaluation.report.document import Comparison, Row, read_comparison
+from seqdistill.json_values import Json
 from studies.keeping import STUDIES, read_kept
 from studies.logs import LOGS
 from studies.study import AblationStudy, CrossStudy, ScoreboardStudy, Study, base_of, read_studies

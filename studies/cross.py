@@ -1,7 +1,7 @@
 """Several architectures trained on one summary, each beside its own full-data figure."""
 
-from seqdistill.artifacts import Json
 from seqdistill.config import Config
+from seqdistill.json_values import Json
 from studies import scoreboard
 from studies.keeping import current
 from studies.study import CrossStudy, ScoreboardStudy, base_of

@@ -1,7 +1,7 @@
 """The tables of architectures trained on one summary."""
 
-from seqdistill.artifacts import Json
 from seqdistill.config import REGIMES
+from seqdistill.json_values import Json
 from seqdistill.readable import duration, metric_value
 from studies.book import METRIC, Book
 from studies.demands import NOT_MEASURED

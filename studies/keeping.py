@@ -8,8 +8,9 @@ from typing import Any, cast
 import torch
 
 from seqdistill import __version__
-from seqdistill.artifacts import Json, write_json
+from seqdistill.artifacts import write_json
 from seqdistill.errors import SeqDistillError
+from seqdistill.json_values import Json
 from studies.study import Studies, Study, digest
 
 ROOT = Path(__file__).resolve().parents[1]

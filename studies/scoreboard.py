@@ -6,11 +6,12 @@ from pathlib import Path
 import torch
 
 from seqdistill import api
-from seqdistill.artifacts import MANIFEST, Json, read_json
+from seqdistill.artifacts import MANIFEST, read_json
 from seqdistill.config import Config
 from seqdistill.data import Dataset
 from seqdistill.evaluation.store import REQUEST
 from seqdistill.evaluation.verdict import verdict
+from seqdistill.json_values import Json
 from seqdistill.models import TrainedModel
 from seqdistill.runs import RESULT
 from seqdistill.stages import TEACHER, Stages

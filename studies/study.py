@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from seqdistill import __version__
-from seqdistill.api import paper_settings
-from seqdistill.artifacts import Json
+from seqdistill.api.distilling import paper_settings
 from seqdistill.artifacts.documents import digest_of
 from seqdistill.config import Config, Layers, parse_config, parse_toml
 from seqdistill.errors import SeqDistillError, one_line
+from seqdistill.json_values import Json
 
 Names = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from seqdistill.api import resolve_device
-from seqdistill.artifacts import Json
+from seqdistill.api.given import resolve_device
 from seqdistill.config import DataConfig
 from seqdistill.data import Dataset
 from seqdistill.interruption import Interruption
+from seqdistill.json_values import Json
 from seqdistill.progress import SILENT, Progress
 from studies.keeping import RESULTS
 from studies.logs import open_log

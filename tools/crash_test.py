@@ -201,7 +201,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     import torch
 
-    from seqdistill import __version__, api
+    from seqdistill import api
 
     del api  # Only for the forks, so that they need not import it each.
     torch.set_num_threads(1)
@@ -213,17 +213,7 @@ def main(arguments: list[str] | None = None) -> None:
         outcome = crash(subject, options.kills, options.terms, random.Random(options.seed))
     finally:
         shutil.rmtree(folder)
-    result: dict[str, Any] = {
-        "benchmark": "crashes",
-        "command": " ".join(["python -m tools.crash_test", *(arguments if arguments is not None else sys.argv[1:])]),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "seed": options.seed,
-        "config": [*SETTINGS, *options.settings],
-        "versions": {
-            "python": sys.version.split()[0],
-            "torch": torch.__version__,
-            "seqdistill": __version__,
-        },
+    found: dict[str, Any] = {
         "killed": sum(outcome.ended["SIGKILL"].values()),
         "terminated": sum(outcome.ended["SIGTERM"].values()),
         "stage_when_ended": {name: dict(sorted(stages.items())) for name, stages in outcome.ended.items()},
@@ -233,13 +223,31 @@ def main(arguments: list[str] | None = None) -> None:
         "left_behind_by_sigterm": outcome.left_behind,
         "seconds": round(time.perf_counter() - began, 1),
     }
+    words = sys.argv[1:] if arguments is None else arguments
+    tell("crash_test", words, options.seed, [*SETTINGS, *options.settings], found, options.out)
+    raise SystemExit(1 if outcome.differing or outcome.failures or outcome.left_behind else 0)
+
+
+def tell(tool: str, words: list[str], seed: int, config: list[str], found: dict[str, Any], out: Path | None) -> None:
+    """Write what a tool found, with where it comes from, to a file or to standard output."""
+    import torch
+
+    from seqdistill import __version__
+
+    result = {
+        "command": " ".join([f"python -m tools.{tool}", *words]),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "seed": seed,
+        "config": config,
+        "versions": {"python": sys.version.split()[0], "torch": torch.__version__, "seqdistill": __version__},
+        **found,
+    }
     text = json.dumps(result, indent=1) + "\n"
-    if options.out is None:
+    if out is None:
         sys.stdout.write(text)
     else:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text, encoding="utf-8")
-    raise SystemExit(1 if outcome.differing or outcome.failures or outcome.left_behind else 0)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
 
 
 def wait(pid: int, seconds: float) -> int | None:

@@ -8,17 +8,15 @@ that can be read, if there was one before.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from seqdistill.checkpoints import Checkpoints
-from tools.crash_test import PATIENCE, SETTINGS, Subject, differences, wait
+from tools.crash_test import PATIENCE, SETTINGS, Subject, differences, tell, wait
 
 EVERY_STEP = "run.checkpoint_seconds=0"
 
@@ -32,7 +30,7 @@ def main() -> None:
 
     import torch
 
-    from seqdistill import __version__, api
+    from seqdistill import api
 
     del api
     torch.set_num_threads(1)
@@ -62,13 +60,7 @@ def main() -> None:
         differing = differences(folder / "peaceful", disk / "run") if not failures else []
     finally:
         subprocess.run(["umount", str(disk)], check=True)
-    result: dict[str, Any] = {
-        "benchmark": "full_disk",
-        "command": " ".join(["python -m tools.full_disk", *sys.argv[1:]]),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "seed": 0,
-        "config": [*SETTINGS, EVERY_STEP],
-        "versions": {"torch": torch.__version__, "seqdistill": __version__},
+    found: dict[str, Any] = {
         "times_full": len(said),
         "kib_in_the_end": size,
         "full_at": dict(Counter(_where(line) for line in said)),
@@ -76,12 +68,7 @@ def main() -> None:
         "failures": failures,
         "files_differing": differing,
     }
-    text = json.dumps(result, indent=1) + "\n"
-    if options.out is None:
-        sys.stdout.write(text)
-    else:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text, encoding="utf-8")
+    tell("full_disk", sys.argv[1:], 0, [*SETTINGS, EVERY_STEP], found, options.out)
     raise SystemExit(1 if failures or differing else 0)
 
 

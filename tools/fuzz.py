@@ -15,7 +15,6 @@ import json
 import platform
 import random
 import re
-import resource
 import shutil
 import tempfile
 import time
@@ -30,8 +29,8 @@ import polars
 import pydantic
 import torch
 
-from seqdistill import __version__
-from seqdistill.artifacts import MANIFEST, finite
+from seqdistill import __version__, memory
+from seqdistill.artifacts import MANIFEST
 from seqdistill.artifacts.documents import digest_of
 from seqdistill.artifacts.manifest import DIGEST
 from seqdistill.artifacts.parquet import read_ids
@@ -39,8 +38,8 @@ from seqdistill.artifacts.tensors import not_finite, read_data, read_header
 from seqdistill.config import Config, load_config, parse_config, parse_toml
 from seqdistill.data import open_prepared
 from seqdistill.errors import SeqDistillError
-from seqdistill.models import TrainedModel
-from seqdistill.summary import Summary
+from seqdistill.json_values import finite
+from tools.hostile import LOAD
 from tools.mutate import mutate_bytes, mutate_json, splice
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -158,7 +157,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = memory.peak()
     started = time.perf_counter()
     tally = fuzz(arguments.loader, arguments.executions, arguments.seed)
     document = {
@@ -180,7 +179,7 @@ def main() -> None:
         "crashes": len(tally.crashes),
         "first_crashes": tally.crashes[:3],
         "slowest_ms": round(1000 * tally.slowest, 1),
-        "peak_mib_above_start": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024,
+        "peak_mib_above_start": (memory.peak() - before) >> 20,
         "seconds": round(time.perf_counter() - started, 1),
     }
     known = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else {}
@@ -195,11 +194,6 @@ def _manifest_loader(folder: Path) -> Loader:
     """The first byte says which stored folder gets the manifest, and whether its digest is made to fit."""
     stored = sorted(path for path in STORED.glob("v*/*") if path.is_dir())
     copies = [Path(shutil.copytree(path, folder / path.parent.name / path.name)) for path in stored]
-    load: dict[str, Callable[[Path], object]] = {
-        "summary": Summary.load,
-        "model": TrainedModel.load,
-        "dataset": lambda path: open_prepared(path, verify=True),
-    }
 
     def target(data: bytes) -> None:
         copy = copies[data[0] % len(copies)] if data else copies[0]
@@ -207,7 +201,7 @@ def _manifest_loader(folder: Path) -> Loader:
         if data and data[0] >= 128:
             body = _resealed(body)
         (copy / MANIFEST).write_bytes(body)
-        load[copy.name](copy)
+        LOAD[copy.name](copy)
 
     def mutate(data: bytes, rng: random.Random) -> bytes:
         head, body = data[:1], data[1:]

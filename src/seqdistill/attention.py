@@ -330,18 +330,22 @@ _scratch = threading.local()
 
 
 def _product(items: Tensor, rows: Tensor, name: str) -> Tensor:
-    """Items rows^T, [items, rows]; on a CPU in memory that the next tile under this name takes over.
+    """Items rows^T, [items, rows], in scratch memory."""
+    return torch.mm(items, rows.T, out=scratch(name, (len(items), len(rows)), rows))
+
+
+def scratch(name: str, shape: tuple[int, int], like: Tensor) -> Tensor:
+    """Room for a tile of this type; on a CPU in memory that the next tile under this name takes over.
 
     A tile is megabytes, which a CPU's allocator returns and asks for again every time, and the system then clears.
     """
-    shape = (len(items), len(rows))
-    if rows.device.type != "cpu":
-        return items @ rows.T
+    if like.device.type != "cpu":
+        return like.new_empty(shape)
     held = cast("dict[tuple[str, torch.dtype], Tensor]", _scratch.__dict__)
-    buffer = held.get((name, rows.dtype))
+    buffer = held.get((name, like.dtype))
     if buffer is None or buffer.numel() < shape[0] * shape[1]:
-        held[name, rows.dtype] = buffer = rows.new_empty(shape[0] * shape[1])
-    return torch.mm(items, rows.T, out=buffer[: shape[0] * shape[1]].view(shape))
+        held[name, like.dtype] = buffer = like.new_empty(shape[0] * shape[1])
+    return buffer[: shape[0] * shape[1]].view(shape)
 
 
 def _tiles(queries: Tensor, keys: Tensor) -> Iterator[tuple[slice, slice]]:

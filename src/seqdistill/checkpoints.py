@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqdistill.artifacts import Json, read_artifact, read_manifest, write_artifact
+from seqdistill.artifacts import read_artifact, read_manifest, write_artifact
 from seqdistill.disk import writing
 from seqdistill.errors import SeqDistillError
+from seqdistill.json_values import Json
 from seqdistill.resuming import Snapshot
 
 KIND, FORMAT_VERSION = "checkpoint", 1
@@ -160,8 +161,7 @@ class Checkpoints:
         try:
             stages = {
                 entry["name"]: Snapshot(
-                    # Copies lie where torch would have put them: sums of floats depend on where in memory they begin.
-                    {name: tensor.clone() for name, tensor in tensors.get(entry["name"], {}).items()},
+                    tensors.get(entry["name"], {}),
                     dict(entry["values"]),
                     str(entry["where"]),
                     None if entry["score"] is None else float(entry["score"]),

@@ -8,16 +8,14 @@ training will stop early cannot be known, so there are two figures: what is expe
 import copy
 import itertools
 import math
-import resource
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
 
+from seqdistill import memory
 from seqdistill.config import REGIMES, Config, DistillConfig, Regime, TeacherConfig
 from seqdistill.data.dataset import Dataset
 from seqdistill.distillation.adam import AdamState
@@ -25,12 +23,12 @@ from seqdistill.distillation.inner_loop import InnerLoop
 from seqdistill.distillation.loop import Distillation
 from seqdistill.distillation.replay import warm_up
 from seqdistill.evaluation.ranking import rank_held_out
+from seqdistill.json_values import Json
 from seqdistill.learners import Recommender, build_learner
 from seqdistill.progress import Progress, Task
-from seqdistill.resuming import KEEP_NOTHING, Json
+from seqdistill.resuming import KEEP_NOTHING
 from seqdistill.seeding import derive_seed, seeded
-from seqdistill.shortage import free_memory
-from seqdistill.summary import Schedule
+from seqdistill.summary import Schedule, Summary
 from seqdistill.training import Epoch, FittedToLog, fit_to_sequences
 
 LEAST_SECONDS = 2.0
@@ -125,7 +123,7 @@ def estimate_run(
                 costs.append(trial.distilling(name, settings))
                 task.advance()
         costs.append(trial.evaluation(on_log, with_papers=papers is not None, task=task))
-    free = free_memory(device) + (0 if device.type == "cuda" else _resident())
+    free = memory.free(device) + (0 if device.type == "cuda" else memory.held())
     return Estimate(tuple(costs), epochs, trial.peak_memory(), free)
 
 
@@ -141,13 +139,14 @@ class _Trial:
             )
             self._model = Recommender.fresh(learner, dataset.num_items).to(device)
         self._pool_bytes = 0
+        self._start: Summary | None = None
 
     def teacher(self, on_log: Cost) -> Cost:
         """The teacher and those it learns from."""
         config = self._config.teacher
         count = config.members_for(self._dataset.num_interactions, self._dataset.num_items)
         if count == 1:
-            return _renamed(on_log, "teacher")
+            return replace(on_log, part="teacher")
         student, _ = self.training_on_log(config.of_student(), [copy.deepcopy(self._model)] * count)
         return Cost(
             "teacher",
@@ -157,7 +156,7 @@ class _Trial:
 
     def training_on_log(self, config: TeacherConfig, guides: Sequence[Recommender] = ()) -> tuple[Cost, int]:
         """One training on the log, and the epochs expected of it."""
-        optimiser = torch.optim.Adam(self._model.parameters(), lr=config.learning_rate)
+        optimiser = torch.optim.Adam(self._model.parameters(), lr=config.learning_rate, fused=True)
         with seeded(derive_seed(self._config.seed, "trial"), self._device):
             rng = np.random.default_rng(self._config.seed)
             epoch = Epoch(self._model, self._dataset, config, length=self._length, rng=rng, guides=guides)
@@ -180,6 +179,7 @@ class _Trial:
         alone = settings.model_copy(update={"learner_pool": 1})
         run = Distillation(self._dataset, teacher, alone, config.distilling(), config.seed, KEEP_NOTHING)
         seconds = time.perf_counter() - began
+        self._start = self._start or run.start
         validation = self._timed(lambda: run.validate(run.start), 1)
         validations = 1 + math.ceil(settings.steps / settings.validate_every)
         steps = 0.0
@@ -216,7 +216,7 @@ class _Trial:
         """The most held so far, and what a whole pool of learners adds to it."""
         if self._device.type == "cuda":
             return torch.cuda.max_memory_allocated(self._device) + self._pool_bytes
-        return _peak_resident() + self._pool_bytes
+        return memory.peak() + self._pool_bytes
 
     def _warming_up(self, run: Distillation, inner: InnerLoop, settings: DistillConfig, loops: int) -> float:
         """Seconds of warming learners up, per outer step."""
@@ -234,17 +234,10 @@ class _Trial:
     def _step_on_sequences(self, regime: Regime) -> float:
         """Seconds of a training step on the summary."""
         config = self._config
-        run = Distillation(
-            self._dataset,
-            FittedToLog(self._model, 1, {}, 0.0, {1: self._model.learner.state_dict()}),
-            config.distill.model_copy(update={"compile": "never"}),
-            config.distilling()[:1],
-            config.seed,
-            KEEP_NOTHING,
-        )
+        assert self._start is not None
         times: list[float] = []
         fit_to_sequences(
-            run.start.sequences(),
+            self._start.sequences(),
             config.train,
             regime,
             Schedule(0.001, max(3, min(config.evaluate.candidate_steps))),
@@ -274,28 +267,3 @@ class _Trial:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
         return time.perf_counter()
-
-
-def _renamed(cost: Cost, part: str) -> Cost:
-    return Cost(part, cost.seconds, cost.at_most)
-
-
-def _peak_resident() -> int:
-    """Bytes; Linux's own figure where there is one, since `ru_maxrss` is inherited from the process before."""
-    return _status("VmHWM:") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
-        1 if sys.platform == "darwin" else 1024
-    )
-
-
-def _resident() -> int:
-    return _status("VmRSS:") or 0
-
-
-def _status(name: str) -> int | None:
-    file = Path("/proc/self/status")
-    if not file.exists():
-        return None
-    for line in file.read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith(name):
-            return int(line.split()[1]) << 10
-    return None

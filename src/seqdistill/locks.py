@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from seqdistill.disk import writing
 from seqdistill.errors import SeqDistillError
 
 try:
@@ -35,11 +36,9 @@ def locked(folder: Path, notify: Notify | None = None) -> Generator[None]:
     Raises:
         SeqDistillError: if another process holds it, naming it, or the folder cannot be written.
     """
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise SeqDistillError(f"cannot write {folder}: {error.strerror}") from error
     try:
         _take(descriptor, folder, notify)
         with contextlib.suppress(OSError):  # On a full disk the lock holds, if without a name.

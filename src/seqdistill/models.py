@@ -14,12 +14,13 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from seqdistill import __version__
-from seqdistill.artifacts import Artifact, Details, Json, Manifest, open_artifact, write_artifact
+from seqdistill.artifacts import Artifact, Details, Manifest, open_artifact, write_artifact
 from seqdistill.artifacts.manifest import TensorEntry
 from seqdistill.artifacts.parquet import write_ids
 from seqdistill.artifacts.tensors import declared
 from seqdistill.config import MAX_LENGTH, LearnerConfig
 from seqdistill.errors import SeqDistillError
+from seqdistill.json_values import Json
 from seqdistill.learners import LEARNERS, Recommender, build_learner
 from seqdistill.summary import ITEM_ID, ITEM_IDS
 from seqdistill.training import FittedToLog

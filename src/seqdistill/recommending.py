@@ -16,6 +16,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from seqdistill.disk import writing
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.ranking import MAX_SCORES
 from seqdistill.models import TrainedModel
@@ -153,14 +154,12 @@ def write_table(table: pl.DataFrame, path: Path) -> None:
         SeqDistillError: if it cannot be written.
     """
     check_table_file(path)
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".parquet":
             table.write_parquet(path)
         else:
             table.write_ndjson(path)
-    except OSError as error:
-        raise SeqDistillError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def check_table_file(path: Path) -> None:

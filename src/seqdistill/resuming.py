@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from seqdistill.errors import SeqDistillError
-
-Json = dict[str, Any]
+from seqdistill.json_values import Json
 
 
 @dataclass(frozen=True, eq=False)

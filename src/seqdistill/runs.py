@@ -15,19 +15,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from seqdistill.artifacts import Json, finite, read_json, sealed, write_json
+from seqdistill.artifacts import MANIFEST, read_json, sealed, write_json
 from seqdistill.checkpoints import Checkpoints
 from seqdistill.config import RunConfig
+from seqdistill.differences import differences, some_of
 from seqdistill.disk import writing
 from seqdistill.errors import SeqDistillError
 from seqdistill.interruption import Interrupted, Interruption
+from seqdistill.json_values import Json, finite
 from seqdistill.locks import LOCK, locked
 from seqdistill.resuming import Snapshot
 
 CONFIG, METRICS, RESULT, CHECKPOINTS = "config.json", "metrics.jsonl", "result.json", "checkpoints"
+SUMMARY, TEACHER, PAPER = "summary", "teacher", "paper"
+"""Folders of what a run made; the last only where it distilled as the paper does, too."""
+
 FORMAT = "seqdistill/run"
 ENVIRONMENT = "environment"
-MOST_DIFFERENCES = 4
 
 FREE = {"config.distill.on_nonfinite", "config.distill.max_skips", "config.distill.memory", "config.data.memory"}
 """Entries of a request in which the two halves of a run may differ: they say how to get through, not what comes out."""
@@ -171,10 +175,8 @@ class RunDirectory:
                 f"{self.path} was begun with {words}; the outcome depends on it: make it as it was (threads: "
                 "OMP_NUM_THREADS), or start over with --overwrite"
             )
-        more = f" and {len(changed) - MOST_DIFFERENCES} more" if len(changed) > MOST_DIFFERENCES else ""
         raise SeqDistillError(
-            f"{self.path} holds a run with other settings ({', '.join(changed[:MOST_DIFFERENCES])}{more}); "
-            "choose another --out, or --overwrite it"
+            f"{self.path} holds a run with other settings ({some_of(changed)}); choose another --out, or --overwrite it"
         )
 
     def _holds_run(self) -> bool:
@@ -262,6 +264,16 @@ class _Metrics:
         self._bytes, self._digest = size, digest
 
 
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run with a summary in it, rather than a summary."""
+    return (folder / SUMMARY).is_dir() and not (folder / MANIFEST).exists()
+
+
+def summary_folder(folder: Path) -> Path:
+    """The folder itself or, for a run, that of the summary in it."""
+    return folder / SUMMARY if is_run(folder) else folder
+
+
 def _stored(request: Json) -> Json:
     return {"format": FORMAT, **request}
 
@@ -275,15 +287,3 @@ def _remove(entry: Path) -> None:
         shutil.rmtree(entry)
     else:
         entry.unlink()
-
-
-def differences(found: Json, wanted: Json, prefix: str = "") -> list[str]:
-    """Dotted names of the entries in which two nested requests differ, in alphabetical order."""
-    names: list[str] = []
-    for key in sorted(found.keys() | wanted.keys()):
-        old, new = found.get(key), wanted.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            names += differences(cast("dict[str, Any]", old), cast("dict[str, Any]", new), f"{prefix}{key}.")
-        elif old != new:
-            names.append(f"{prefix}{key}")
-    return names

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from seqdistill.attention import soft_embeddings
 from seqdistill.learners import embed_items
+from seqdistill.prediction_loss import Distributions, Table
 
 MAX_CACHED_PROBABILITIES = 64_000_000
 """Distributions of at most so many numbers (256 MiB) are computed once instead of at every step of `fresh` training."""
@@ -61,14 +62,31 @@ class Sequences:
         """The same on another device."""
         return Sequences(*(t.to(device) for t in (self.read, self.predict, self.mask, self.item_factor)))
 
-    def embedders(self) -> tuple[Embedder, Embedder]:
-        """For inputs and targets: functions of an embedding E [num_items, dim] and of rows, [k] or all of them."""
-        return self._embedder(self.read), self._embedder(self.predict)
-
-    def _embedder(self, role: Tensor) -> Embedder:
+    def inputs(self) -> Embedder:
+        """What is read, as a function of an embedding E [num_items, dim] and of rows, [k] or all of them."""
+        role = self.read
         if not role.is_floating_point():
             return lambda embedding, rows: embed_items(role[rows], embedding)
-        if role[..., 0].numel() * self.num_items > MAX_CACHED_PROBABILITIES:
+        probabilities = self._distributions(role)
+        if isinstance(probabilities, Distributions):
             return lambda embedding, rows: soft_embeddings(role[rows], self.item_factor, embedding)
-        probabilities = (role @ self.item_factor.T).softmax(-1)
         return lambda embedding, rows: probabilities[rows] @ embedding
+
+    def targets(self) -> Table:
+        """What is to be predicted, a row for each position of each sequence."""
+        if not self.predict.is_floating_point():
+            return self.predict.flatten()
+        distributions = self._distributions(self.predict)
+        return distributions if isinstance(distributions, Distributions) else distributions.flatten(0, 1)
+
+    def mean_targets(self) -> Tensor:
+        """The item factor of what is to be predicted, on average: [rows of `targets`, d3]."""
+        if not self.predict.is_floating_point():
+            return embed_items(self.predict, self.item_factor).flatten(0, 1)
+        return soft_embeddings(self.predict, self.item_factor, self.item_factor).flatten(0, 1)
+
+    def _distributions(self, queries: Tensor) -> Table:
+        """Computed once if they are few: [n, positions, num_items], else a table of n x positions rows."""
+        if queries[..., 0].numel() * self.num_items > MAX_CACHED_PROBABILITIES:
+            return Distributions(queries.flatten(0, 1), self.item_factor)
+        return (queries @ self.item_factor.T).softmax(-1)

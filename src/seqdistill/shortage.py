@@ -5,15 +5,14 @@ its way back, measured on a few rows. That is right to some tens of per cent, wh
 """
 
 import re
-import resource
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from seqdistill import memory
 from seqdistill.config import Config, LearnerConfig
 from seqdistill.errors import SeqDistillError
 from seqdistill.learners import Learner, build_learner
@@ -62,7 +61,7 @@ def explained(stage: Stage, config: Config, num_items: int, device: torch.device
         if not isinstance(error, MemoryError) and not SAID_SO.search(str(error)):
             raise
         most, others = _largest(demands(stage, config, num_items))
-        free = free_memory(device)
+        free = memory.free(device)
         fitting = max(1, int((free - others) * most.value / most.num_bytes))
         about = (
             f"about {fitting} would fit in the {free / 2**30:.1f} GiB that are free"
@@ -103,25 +102,6 @@ def demands(stage: Stage, config: Config, num_items: int) -> list[Demand]:
     ]
 
 
-def free_memory(device: torch.device) -> int:
-    """Bytes a process can still get: of the machine, of its control group, under its own limits; or of its GPU."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    bounds = [_line(Path("/proc/meminfo"), "MemAvailable:")]
-    held = _line(Path("/proc/self/status"), "VmData:") or 0
-    for limit in (resource.RLIMIT_DATA, resource.RLIMIT_AS):
-        soft, _ = resource.getrlimit(limit)
-        if soft != resource.RLIM_INFINITY:
-            bounds.append(max(0, soft - held))
-    group = Path("/sys/fs/cgroup")
-    for top, used in (("memory.max", "memory.current"),):
-        most, now = (_number(group / name) for name in (top, used))
-        if most is not None and now is not None:
-            bounds.append(max(0, most - now))
-    known = [bound for bound in bounds if bound is not None]
-    return min(known, default=4 << 30)
-
-
 def _largest(asked: list[Demand]) -> tuple[Demand, int]:
     """The largest demand that there is a value to lower of, and the bytes of the others."""
     most = max((demand for demand in asked if demand.value > 1), key=lambda d: d.num_bytes, default=asked[0])
@@ -152,21 +132,3 @@ def _left_for_backward(learner: Learner, rows: int, dim: int, length: int) -> in
         states = learner(torch.ones(rows, length, dim, requires_grad=True), asked.mask, asked.at)
     del states
     return sum(held.values())
-
-
-def _line(file: Path, name: str) -> int | None:
-    """A line `Name: 123 kB` in bytes."""
-    if not file.exists():
-        return None
-    for line in file.read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith(name):
-            return int(line.split()[1]) << 10
-    return None
-
-
-def _number(file: Path) -> int | None:
-    try:
-        text = file.read_text(encoding="ascii").strip()
-    except OSError:
-        return None
-    return int(text) if text.isdigit() else None

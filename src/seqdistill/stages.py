@@ -12,16 +12,15 @@ from seqdistill.data.dataset import Dataset
 from seqdistill.distillation.loop import Distilled, OuterStep, distill_summary
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.short import ShortTable, short_evaluation
+from seqdistill.json_values import Json
 from seqdistill.models import TrainedModel
 from seqdistill.progress import Progress
-from seqdistill.resuming import KEEP_NOTHING, Json, Keeper, Snapshot, fitting
-from seqdistill.runs import RunDirectory
+from seqdistill.resuming import KEEP_NOTHING, Keeper, Snapshot, fitting
+from seqdistill.runs import TEACHER, RunDirectory
 from seqdistill.seeding import derive_seed
 from seqdistill.shortage import explained
 from seqdistill.teaching import fit_teacher
 from seqdistill.training import FittedToLog
-
-TEACHER = "teacher"
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,11 +20,12 @@ from pydantic import Field
 from torch import Tensor
 
 from seqdistill import __version__
-from seqdistill.artifacts import Details, Json, Manifest, Strict, open_artifact, write_artifact
+from seqdistill.artifacts import Details, Manifest, Strict, open_artifact, write_artifact
 from seqdistill.artifacts.parquet import write_ids
 from seqdistill.artifacts.tensors import Shapes
 from seqdistill.config import MAX_LENGTH, Regime, Targets
 from seqdistill.errors import SeqDistillError
+from seqdistill.json_values import Json
 from seqdistill.sequences import Sequences
 
 FORMAT_VERSION = 2

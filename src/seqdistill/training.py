@@ -14,17 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqdistill.attention import soft_cross_entropy, soft_embeddings
 from seqdistill.config import LearnerConfig, Regime, TeacherConfig
 from seqdistill.data.dataset import Dataset
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
+from seqdistill.json_values import Json
 from seqdistill.learners import Recommender, build_learner
+from seqdistill.prediction_loss import Distributions, Targets, prediction_loss
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import (
     KEEP_NOTHING,
-    Json,
     Keeper,
     Snapshot,
     TorchRandom,
@@ -158,7 +158,9 @@ class _LogFit:
         self._rng = np.random.default_rng(derive_seed(seed, "windows"))
         self._model = model
         trained = [p for p in model.parameters() if p.requires_grad]
-        self._optimiser = torch.optim.Adam(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+        self._optimiser = torch.optim.Adam(
+            trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
         self.in_epochs = 0.0
         self._early: dict[int, State] = {}
         self.epoch = 1
@@ -317,12 +319,11 @@ class Epoch:
         states = model.learner(model.embed(read), asked.mask, asked.at)[asked.counted]
         targets = asked.select(following)
         if self._guides:
-            losses = soft_cross_entropy(states, self._predicted(read, asked), model.item_embedding)
+            loss = self._guided_loss(states, read, asked)
         elif self._negatives is None:
-            losses = soft_cross_entropy(states, model.embed(targets), model.item_embedding)
+            loss = prediction_loss(states, model.item_embedding, Targets(targets))
         else:
-            losses = sampled_cross_entropy(states, targets, model.item_embedding, negatives=self._negatives)
-        loss = losses.mean()
+            loss = sampled_cross_entropy(states, targets, model.item_embedding, negatives=self._negatives).mean()
         value = float(loss.detach())
         if math.isfinite(value):
             optimiser.zero_grad()
@@ -331,23 +332,24 @@ class Epoch:
             self.targets += len(targets)
         return value
 
-    def _predicted(self, read: Tensor, asked: Asked) -> Tensor:
-        """Mean embeddings of what the guides predict where a loss is, [losses, dim].
+    def _guided_loss(self, states: Tensor, read: Tensor, asked: Asked) -> Tensor:
+        """Mean cross-entropy to what the guides predict.
 
         Cross-entropy is linear in its target, so a guide drawn for each window gives the loss to their mean prediction
         without bias, at the cost of one. Windows come in random order: dealing the guides out in turn is such a draw.
         """
-        embedding, count = self._model.item_embedding, len(self._guides)
-        turns = asked.counted.nonzero()[:, 0] % count
-        embedded = torch.empty(len(turns), embedding.shape[1], dtype=embedding.dtype, device=embedding.device)
+        turns = asked.counted.nonzero()[:, 0] % len(self._guides)
+        total = states.new_zeros(())
         for turn, guide in enumerate(self._guides):
-            rows = slice(turn, None, count)
+            rows = slice(turn, None, len(self._guides))
             at = None if asked.at is None else asked.at[rows]
             with torch.no_grad():
-                states = guide.learner(guide.embed(read[rows]), asked.mask[rows], at)[asked.counted[rows]]
-            predicted = soft_embeddings(states, guide.item_embedding.detach(), embedding)
-            embedded = embedded.index_copy(0, (turns == turn).nonzero().squeeze(1), predicted)
-        return embedded
+                queries = guide.learner(guide.embed(read[rows]), asked.mask[rows], at)[asked.counted[rows]]
+            predicted = Targets(Distributions(queries, guide.item_embedding.detach()))
+            if len(queries) > 0:
+                loss = prediction_loss(states[turns == turn], self._model.item_embedding, predicted)
+                total = total + len(queries) * loss
+        return total / len(states)
 
 
 def fit_to_sequences(  # noqa: PLR0913 - most have a default
@@ -383,7 +385,7 @@ def fit_to_sequences(  # noqa: PLR0913 - most have a default
     """
     sequences = sequences.to(device)
     factor = sequences.item_factor
-    embed_inputs, embed_targets = sequences.embedders()
+    embed = sequences.inputs()
     with seeded(derive_seed(seed, "sequences"), device):
         width = dim or factor.shape[1]
         learner = build_learner(architecture, dim=width, length=length or sequences.length, dropout=dropout)
@@ -392,20 +394,21 @@ def fit_to_sequences(  # noqa: PLR0913 - most have a default
         if on_step is not None:
             on_step(0, model)
         if regime == "shared":
-            embed_inputs, embed_targets = (
-                _constant(embed_inputs(factor, EVERY)),
-                _constant(embed_targets(factor, EVERY)),
-            )
+            embed = _constant(embed(factor, EVERY))
+        loss_at = _loss(sequences, model, regime)
+        places = torch.arange(sequences.mask.numel(), device=device).view(sequences.mask.shape)
         trained = [p for p in model.parameters() if p.requires_grad]
-        optimiser = torch.optim.Adam(trained, lr=schedule.learning_rate)
+        optimiser = torch.optim.Adam(trained, lr=schedule.learning_rate, fused=True)
+        whole = learner.view == "causal" and bool(sequences.mask.all())
         for step, rows in enumerate(_batches(len(sequences.mask), batch_size, schedule.steps), start=1):
             mask = sequences.mask[rows]
             draws = draws_per_sequence(learner, len(mask))
-            asked = ask(learner, mask.repeat(draws, 1))
-            inputs = _repeated(model.project(embed_inputs(model.embedding, rows)), draws)
-            targets = _repeated(embed_targets(model.embedding, rows), draws)
-            states = learner(inputs, asked.mask, asked.at)[asked.counted]
-            loss = soft_cross_entropy(states, model.project(asked.select(targets)), model.item_embedding).mean()
+            asked = ask(learner, _repeated(mask, draws))
+            inputs = _repeated(model.project(embed(model.embedding, rows)), draws)
+            states = learner(inputs, asked.mask, asked.at)
+            states = states.flatten(0, 1) if whole else states[asked.counted]
+            every = whole and isinstance(rows, slice)
+            loss = loss_at(states, None if every else asked.select(_repeated(places[rows], draws)))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -424,8 +427,26 @@ def _batches(count: int, batch_size: int | None, steps: int) -> Iterator[Rows]:
         yield from torch.randperm(count).tensor_split(parts)[: steps - begin]
 
 
+def _loss(sequences: Sequences, model: Recommender, regime: Regime) -> Callable[[Tensor, Tensor | None], Tensor]:
+    """The mean cross-entropy of states [k, dim] at places [k] of all positions, sequence by sequence; None for all.
+
+    As long as the embedding stays as it is, targets are needed by their mean embedding only.
+    """
+    if regime == "shared":
+        means = sequences.mean_targets()
+
+        def shared(states: Tensor, places: Tensor | None) -> Tensor:
+            wanted = means if places is None else means[places]
+            reached = (states * model.project(wanted)).sum(-1).mean()
+            return prediction_loss(states, model.item_embedding) - reached
+
+        return shared
+    table = sequences.targets()
+    return lambda states, places: prediction_loss(states, model.item_embedding, Targets(table, places))
+
+
 def _repeated(rows: Tensor, times: int) -> Tensor:
-    return rows if times == 1 else rows.repeat(times, 1, 1)
+    return rows if times == 1 else rows.repeat(times, *(1 for _ in rows.shape[1:]))
 
 
 def _constant(embedded: Tensor) -> Embedder:

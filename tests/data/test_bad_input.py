@@ -131,7 +131,7 @@ def test_ids_come_back_as_they_were(tmp_path: Path) -> None:
 def test_one_user_and_one_item(tmp_path: Path) -> None:
     dataset = load_all(write_csv(tmp_path / "log.csv", "u,a,1"))
     assert (dataset.num_users, dataset.num_items, dataset.num_interactions) == (1, 1, 1)
-    assert dataset.split_users.tolist() == []
+    assert dataset.held_out_users("test").tolist() == []
     dataset = load_all(write_csv(tmp_path / "log.csv", "u,a,1", "u,a,2", "u,a,3"))
     assert dataset.held_out("test", 5)[0].tolist() == [[1, 1, 0, 0, 0]]
 

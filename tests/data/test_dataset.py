@@ -57,7 +57,7 @@ def test_held_out_rows_are_never_in_a_training_window(lengths: list[int], length
     held = set[int]()
     for part in ("validation", "test"):
         held.update(dataset.held_out(part, length)[1].tolist())
-    assert len(held) == 2 * len(dataset.split_users) == 2 * sum(n >= 3 for n in lengths)
+    assert len(held) == 2 * len(dataset.held_out_users("test")) == 2 * sum(n >= 3 for n in lengths)
     assert not held & set(windows.ravel().tolist())
     assert dataset.item_counts[list(held)].sum() == 0
 
@@ -81,7 +81,7 @@ def test_windows_by_hand() -> None:
 
 def test_short_users_only_train() -> None:
     dataset = distinct([1, 2, 3])
-    assert dataset.split_users.tolist() == [2]
+    assert dataset.held_out_users("test").tolist() == [2]
     assert dataset.training_windows(4).tolist() == [[2, 3, 0, 0, 0]]
     assert dataset.item_counts.tolist() == [0, 1, 1, 1, 1, 0, 0]
 

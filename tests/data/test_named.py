@@ -262,7 +262,7 @@ def test_movielens_100k_has_the_counts_of_the_papers() -> None:
         pytest.skip(f"neither source of ml-100k can be reached: {error}")
     assert (dataset.num_users, dataset.num_items, dataset.num_interactions) == (943, 1349, 99287)
     assert not dataset.has_repeats
-    assert len(dataset.split_users) == 943
+    assert len(dataset.held_out_users("test")) == 943
     known = NAMED_DATASETS["ml-100k"]
     whole = load_dataset("ml-100k", min_count=1)
     assert (whole.num_users, whole.num_items, whole.num_interactions) == (known.users, known.items, known.interactions)

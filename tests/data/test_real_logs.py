@@ -60,4 +60,4 @@ def test_a_split_by_time_leaves_the_last_days_to_the_test() -> None:
     assert times is not None
     assert dataset.split.details["test_from"] == "2017-10-15"
     assert (times[dataset.split.test] >= 1_508_025_600_000).all()
-    assert len(dataset.split_users) > 1000
+    assert len(dataset.held_out_users("test")) > 1000

@@ -6,7 +6,7 @@ itself is bounded and compared with what the manifest and the kind of artifact s
 the bytes that are used are the bytes that were hashed. No pickle anywhere. `docs/artifacts.md` has the formats.
 """
 
-from seqdistill.artifacts.documents import MAX_DOCUMENT_BYTES, Json, finite, parse_json, read_json, sealed, write_json
+from seqdistill.artifacts.documents import MAX_DOCUMENT_BYTES, parse_json, read_json, sealed, write_json
 from seqdistill.artifacts.folders import check_writable
 from seqdistill.artifacts.manifest import MANIFEST, Details, Manifest, Strict, validated
 from seqdistill.artifacts.plain import file_sha256
@@ -18,12 +18,10 @@ __all__ = [
     "MAX_DOCUMENT_BYTES",
     "Artifact",
     "Details",
-    "Json",
     "Manifest",
     "Strict",
     "check_writable",
     "file_sha256",
-    "finite",
     "open_artifact",
     "parse_json",
     "read_artifact",

@@ -12,9 +12,9 @@ from typing import Any, cast
 import numpy as np
 
 from seqdistill.artifacts.plain import reach_disk, read_bounded
+from seqdistill.disk import writing
 from seqdistill.errors import SeqDistillError, one_line
-
-Json = dict[str, Any]
+from seqdistill.json_values import Json, finite
 
 MAX_DOCUMENT_BYTES = 2 << 20
 """A manifest takes a few kB, and about 130 bytes more for each tensor it declares."""
@@ -89,24 +89,14 @@ def write_json(path: Path, value: object) -> None:
     """Write a JSON file atomically, indented, with a final newline."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        reach_disk(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise SeqDistillError(f"cannot write {path}: {error.strerror}") from error
+        with writing(path):
+            temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            reach_disk(temporary)
+            temporary.replace(path)
     except UnicodeEncodeError as error:
         raise SeqDistillError(f"cannot write {path}: {error.object[:80]!r} is no valid text; rename it") from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def finite(value: object) -> object:
-    """JSON values with null where a number is not finite: JSON has no other way to say it."""
-    if isinstance(value, dict):
-        return {str(key): finite(item) for key, item in cast("dict[Any, object]", value).items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in cast("list[object]", value)]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Json:

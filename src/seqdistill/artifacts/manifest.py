@@ -5,9 +5,10 @@ from typing import Annotated, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from seqdistill.artifacts.documents import MAX_DOCUMENT_BYTES, Json, digest_of, parse_json
+from seqdistill.artifacts.documents import MAX_DOCUMENT_BYTES, digest_of, parse_json
 from seqdistill.artifacts.plain import PLAIN_NAME
 from seqdistill.errors import SeqDistillError, one_line
+from seqdistill.json_values import Json
 
 MANIFEST = "manifest.json"
 DIGEST = "manifest_sha256"

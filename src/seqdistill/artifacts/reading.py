@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 import polars as pl
 
-from seqdistill.artifacts.documents import MAX_DOCUMENT_BYTES, Json
+from seqdistill.artifacts.documents import MAX_DOCUMENT_BYTES
 from seqdistill.artifacts.folders import recover
 from seqdistill.artifacts.manifest import (
     MANIFEST,
@@ -24,6 +24,7 @@ from seqdistill.artifacts.parquet import read_ids
 from seqdistill.artifacts.plain import OpenFolder, file_size, read_bounded
 from seqdistill.artifacts.tensors import Header, Shapes, not_finite, read_data, read_header
 from seqdistill.errors import SeqDistillError
+from seqdistill.json_values import Json
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -113,7 +113,9 @@ def read_header(stream: BinaryIO, size: int, file: Path) -> Header:
 
 
 def read_data(stream: BinaryIO, header: Header, digest: Digest, file: Path) -> "dict[str, Tensor]":
-    """The tensors behind a header, each with memory of its own; the digest is told all bytes of the file.
+    """The tensors behind a header; the digest is told all bytes of the file.
+
+    Each has memory of its own, where torch would have put it: sums of floats depend on where in memory they begin.
 
     Raises:
         SeqDistillError: if the file ends early, or the tensors do not fit into memory.

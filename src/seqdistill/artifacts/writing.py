@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqdistill.artifacts.documents import Json, finite, write_json
+from seqdistill.artifacts.documents import write_json
 from seqdistill.artifacts.folders import check_writable, new_folder, put_in_place
 from seqdistill.artifacts.manifest import MANIFEST, check_size, seal
 from seqdistill.artifacts.plain import file_sha256, reach_disk
 from seqdistill.artifacts.tensors import declared, write_tensors
 from seqdistill.disk import writing
 from seqdistill.errors import SeqDistillError
+from seqdistill.json_values import Json, finite
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import rich.progress
 import typer
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Column
 from rich.text import Text
 
+from seqdistill.json_values import finite
 from seqdistill.progress import SILENT, Progress, Task
 from seqdistill.readable import duration
 
@@ -49,7 +50,7 @@ class Terminal:
         """Print the result: the document under `--json`, else what `render` makes of it."""
         if self._as_json:
             # ASCII, so that no locale can spoil it.
-            typer.echo(json.dumps(_plain(document), indent=2, allow_nan=False))
+            typer.echo(json.dumps(finite(document), indent=2, allow_nan=False))
         else:
             render(stdout_console())
 
@@ -267,12 +268,3 @@ def _new_bars(console: Console) -> rich.progress.Progress:
 
 def _joined(*parts: str) -> str:
     return " · ".join(part for part in parts if part)
-
-
-def _plain(value: object) -> object:
-    """JSON values with null where a number is not finite: JSON has no other way to say it."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in cast("dict[Any, object]", value).items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in cast("list[object]", value)]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

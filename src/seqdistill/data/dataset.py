@@ -129,11 +129,6 @@ class Dataset:
         """The users who are ranked in a part, ascending: of the validation's, at most `VALIDATION_USERS`."""
         return np.searchsorted(self.offsets, self.targets(part), side="right") - 1
 
-    @cached_property
-    def split_users(self) -> Ints:
-        """The users who are tested on."""
-        return self.held_out_users("test")
-
     def training_windows(self, length: int, rng: np.random.Generator | None = None) -> Ints:
         """Cut the training part into windows in which every target appears exactly once.
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seqdistill import __version__
-from seqdistill.artifacts import MANIFEST, Json, check_writable, write_artifact
+from seqdistill.artifacts import MANIFEST, check_writable, write_artifact
 from seqdistill.config import DataConfig, parse_config
 from seqdistill.data.build import NUM_STAGES, build
 from seqdistill.data.fetch import NamedDataset, fetch
@@ -17,7 +17,9 @@ from seqdistill.data.log import Log, open_log
 from seqdistill.data.named import NAMED_DATASETS, suggest_names
 from seqdistill.data.prepared import PreparedDataset, open_prepared
 from seqdistill.data.report import reporting, stages
+from seqdistill.disk import writing
 from seqdistill.errors import SeqDistillError
+from seqdistill.json_values import Json
 from seqdistill.progress import SILENT, Progress
 
 Notify = Callable[[str], None]
@@ -106,11 +108,9 @@ def prepare(
             f"{target} holds a prepared dataset; choose another folder, or overwrite it (--overwrite)"
         )
     log, chosen = _find_log(source, chosen, name, lambda known: fetch(known, cache_dir, notify, progress))
-    try:
+    with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         work = tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent)
-    except OSError as error:
-        raise SeqDistillError(f"cannot write {target}: {error.strerror}") from error
     with work as folder:
         built, manifest = _build(log, chosen, Path(folder), progress)
         write_prepared(target, built, manifest)

@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 
-from seqdistill.artifacts import MANIFEST, Artifact, Json, open_artifact, read_manifest
+from seqdistill.artifacts import MANIFEST, Artifact, open_artifact, read_manifest
 from seqdistill.data.blocks import BLOCK_ROWS, Ints
 from seqdistill.data.dataset import Dataset, Provenance
 from seqdistill.data.layout import (
@@ -27,6 +27,7 @@ from seqdistill.data.layout import (
 )
 from seqdistill.data.splits import Split
 from seqdistill.errors import SeqDistillError
+from seqdistill.json_values import Json
 
 _ID_FILES = {"item_ids": ITEM_IDS, "user_ids": USER_IDS}
 _COUNTED = {"item_ids": "items", "user_ids": "users"}

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from seqdistill.data.blocks import Ints
 from seqdistill.data.dataset import Dataset
-from seqdistill.resuming import Json, numpy_state
+from seqdistill.json_values import Json
+from seqdistill.resuming import numpy_state
 
 
 class WindowBatches(Iterator[Tensor]):

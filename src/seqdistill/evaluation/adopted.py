@@ -9,8 +9,8 @@ from typing import cast
 
 import torch
 
-from seqdistill.artifacts import Json
 from seqdistill.evaluation.store import INPUTS, Store
+from seqdistill.json_values import Json
 from seqdistill.summary import Summary
 
 OWN_EMBEDDING, WITH_FACTOR = "full/fresh", "full/shared"

@@ -14,7 +14,6 @@ import polars as pl
 import torch
 
 from seqdistill import __version__
-from seqdistill.artifacts import Json
 from seqdistill.config import REGIMES, Config
 from seqdistill.data.dataset import Dataset
 from seqdistill.disk import writing
@@ -27,7 +26,9 @@ from seqdistill.evaluation.store import INPUTS, Store
 from seqdistill.evaluation.verdict import verdict
 from seqdistill.evaluation.workers import Opening, Workers, default_workers
 from seqdistill.inspection import describe
+from seqdistill.json_values import Json
 from seqdistill.progress import SILENT, Progress
+from seqdistill.runs import PAPER, SUMMARY
 from seqdistill.summary import Summary
 
 FORMAT, FORMAT_VERSION = "seqdistill/comparison", 1
@@ -75,7 +76,7 @@ def run_comparison(given: Comparison, store: Store, device: torch.device, progre
         progress: where to report.
     """
     started = time.perf_counter()
-    summary_folder, paper_folder = store.path / INPUTS / "summary", store.path / INPUTS / "paper"
+    summary_folder, paper_folder = store.path / INPUTS / SUMMARY, store.path / INPUTS / PAPER
     given.summary.save(summary_folder)
     if given.paper is not None:
         given.paper.save(paper_folder)

@@ -10,16 +10,17 @@ from typing import Any, cast
 
 import torch
 
-from seqdistill.artifacts import MANIFEST, Json, read_json
+from seqdistill.artifacts import MANIFEST, read_json
 from seqdistill.config import Config, parse_config
 from seqdistill.data.dataset import Dataset
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.compare import Comparison
 from seqdistill.evaluation.store import INPUTS
+from seqdistill.json_values import Json
 from seqdistill.learners import Recommender
 from seqdistill.models import TrainedModel, check_code
 from seqdistill.progress import Progress
-from seqdistill.runs import RESULT
+from seqdistill.runs import PAPER, RESULT, TEACHER, is_run, summary_folder
 from seqdistill.seeding import derive_seed
 from seqdistill.summary import Summary
 from seqdistill.teaching import fit_teacher
@@ -69,15 +70,14 @@ class Compared:
         if isinstance(source, Summary):
             return cls(source, given_paper, given_teacher, _costs(None), ("SUMMARY", *extra), allow_code)
         folder = Path(source)
-        inside = is_run(folder)
-        summary = Summary.load(folder / "summary" if inside else folder)
-        if inside:
-            of_run = folder / "teacher"
-            given_teacher = given_teacher or (of_run if of_run.is_dir() else None)
-            if given_paper is None and (folder / "paper").is_dir():
-                given_paper = Summary.load(folder / "paper")
-        costs = _costs(folder if inside else None)
-        return cls(summary, given_paper, given_teacher, costs, (str(folder), *extra), allow_code)
+        run = folder if is_run(folder) else None
+        summary = Summary.load(summary_folder(folder))
+        if run is not None:
+            if given_teacher is None and (run / TEACHER).is_dir():
+                given_teacher = run / TEACHER
+            if given_paper is None and (run / PAPER).is_dir():
+                given_paper = Summary.load(run / PAPER)
+        return cls(summary, given_paper, given_teacher, _costs(run), (str(folder), *extra), allow_code)
 
     def settings(self, config: Config | None) -> Config:
         """The given settings or those the summary was made with, at its number and length of sequences.
@@ -144,7 +144,7 @@ class Compared:
         """
         seconds, origin, place = dict(self.seconds), "given", self.teacher
         if place is None:
-            origin, place = "trained again", folder / INPUTS / "teacher"
+            origin, place = "trained again", folder / INPUTS / TEACHER
             if not (place / MANIFEST).is_file():
                 self._train_teacher(dataset, config, place, device, progress)
             seconds["teacher"] = seconds["teacher"] or self._load(place).details["seconds"]
@@ -206,19 +206,13 @@ class Compared:
         return cast("dict[str, Any]", self.summary.details.get("config") or {})
 
 
-def is_run(folder: Path) -> bool:
-    """Whether a folder is a run with a summary in it, rather than a summary."""
-    return (folder / "summary").is_dir() and not (folder / MANIFEST).exists()
-
-
 def stored_settings(source: Path) -> dict[str, Any]:
     """Settings that a summary was made with, as plain values; empty where it does not say.
 
     Raises:
         SeqDistillError: a damaged or missing folder.
     """
-    summary = Summary.load(source / "summary" if is_run(source) else source)
-    return cast("dict[str, Any]", summary.details.get("config") or {})
+    return cast("dict[str, Any]", Summary.load(summary_folder(source)).details.get("config") or {})
 
 
 def _assignments(config: Config, base: Config) -> list[str]:

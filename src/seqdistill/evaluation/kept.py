@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 
 from seqdistill.config import Regime
 from seqdistill.evaluation.table import Evaluator, Row, SequencesOf, Spread
-from seqdistill.resuming import Json, Keeper, Parts, Snapshot, fitting
+from seqdistill.json_values import Json
+from seqdistill.resuming import Keeper, Parts, Snapshot, fitting
 from seqdistill.summary import Schedule
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from seqdistill.artifacts import Json
 from seqdistill.config import REGIMES, Config, Regime
 from seqdistill.evaluation.equivalent import Equivalent, equivalent_coreset
 from seqdistill.evaluation.metrics import Floats
 from seqdistill.evaluation.rows import HardOrSoft, RowSpec, Sizes, sequence_row
 from seqdistill.evaluation.table import spread_of
+from seqdistill.json_values import Json
 
 TARGETS: tuple[HardOrSoft, ...] = ("hard", "soft")
 

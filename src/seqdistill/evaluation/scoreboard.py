@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from seqdistill.artifacts import Json
 from seqdistill.config import REGIMES, Config
 from seqdistill.data.dataset import Dataset
 from seqdistill.evaluation.agenda import PROGRESS_UNITS, Agenda, Scale
@@ -21,6 +20,7 @@ from seqdistill.evaluation.rows import RowSpec, Sizes, as_json, planned_rows
 from seqdistill.evaluation.store import Measured, Store
 from seqdistill.evaluation.table import spread_of
 from seqdistill.evaluation.workers import Workers
+from seqdistill.json_values import Json
 from seqdistill.progress import Progress
 from seqdistill.summary import Summary
 

@@ -15,15 +15,19 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from seqdistill.artifacts import Json, write_json
+from seqdistill.artifacts import read_json, write_json
+from seqdistill.differences import differences, some_of
+from seqdistill.disk import writing
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.lab import Point, Tested
 from seqdistill.evaluation.metrics import Floats, UserScores, per_user
-from seqdistill.runs import MOST_DIFFERENCES, differences
+from seqdistill.json_values import Json
 from seqdistill.summary import Schedule
 
 REQUEST, RESULT, SPENT, ROWS, INPUTS = "request.json", "comparison.json", "spent.json", "rows", "inputs"
 FORMAT = "seqdistill/comparison-request"
+MAX_COMPARISON_BYTES = 64 << 20
+"""A row takes some kB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,18 +90,14 @@ class Store:
         wanted = json.loads(json.dumps({"format": FORMAT, **request}))
         found = self._found()
         if found is not None and found != wanted and not overwrite:
-            changed = differences(found, wanted)
-            more = f" and {len(changed) - MOST_DIFFERENCES} more" if len(changed) > MOST_DIFFERENCES else ""
             raise SeqDistillError(
-                f"{self.path} holds another comparison ({', '.join(changed[:MOST_DIFFERENCES])}{more}); "
+                f"{self.path} holds another comparison ({some_of(differences(found, wanted))}); "
                 "choose another --out, or --overwrite it"
             )
-        try:
+        with writing(self.path):
             if found is not None and found != wanted:
                 shutil.rmtree(self.path)
             (self.path / ROWS).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SeqDistillError(f"cannot write {self.path}: {error.strerror}") from error
         write_json(self.path / REQUEST, wanted)
         return found == wanted
 
@@ -151,11 +151,9 @@ class Store:
         }
         file = self._file(key)
         temporary = file.with_name(f".{file.name}")
-        try:
+        with writing(file):
             safetensors.numpy.save_file(tensors, temporary, metadata={"row": json.dumps(described)})
             temporary.replace(file)
-        except OSError as error:
-            raise SeqDistillError(f"cannot write {file}: {error.strerror}") from error
 
     @property
     def spent(self) -> dict[str, float]:
@@ -197,10 +195,7 @@ class Store:
         file = self.path / name
         if not file.is_file():
             return None
-        try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise SeqDistillError(f"{file} is damaged; choose another --out or remove {self.path}") from error
+        content: object = read_json(file, limit=MAX_COMPARISON_BYTES)
         return cast("Json", content) if isinstance(content, dict) else None
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from seqdistill.artifacts import Json
 from seqdistill.config import REGIMES
+from seqdistill.json_values import Json
 
 
 def verdict(comparison: Json) -> list[str]:

@@ -6,9 +6,7 @@ them.
 
 import multiprocessing
 import os
-import resource
 import signal
-import sys
 import threading
 import time
 import traceback
@@ -21,6 +19,7 @@ from typing import Any, Self, cast
 
 import torch
 
+from seqdistill import memory
 from seqdistill.config import Config
 from seqdistill.data.dataset import Dataset
 from seqdistill.data.prepared import PreparedDataset, open_prepared
@@ -29,6 +28,8 @@ from seqdistill.evaluation.lab import Lab, Outcome, Task
 from seqdistill.evaluation.sources import Sources
 from seqdistill.models import TrainedModel
 from seqdistill.summary import Summary
+
+MIB = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +116,7 @@ class Workers:
     @property
     def peak_mib(self) -> float:
         """Peak memory of this process and of those that worked for it, summed."""
-        return _peak_mib() + sum(self._peaks.values())
+        return memory.peak() / MIB + sum(self._peaks.values())
 
     @property
     def processor_seconds(self) -> float:
@@ -207,7 +208,7 @@ def _work(channel: Connection, opening: Opening) -> None:
         except Exception:  # noqa: BLE001 - the parent raises it
             answer = ("failed", traceback.format_exc())
         try:
-            channel.send((*answer, _peak_mib(), time.process_time()))
+            channel.send((*answer, memory.peak() / MIB, time.process_time()))
         except BrokenPipeError:
             return
 
@@ -218,9 +219,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _peak_mib() -> float:
-    """Largest resident set of this process so far."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / (1 << 20)

@@ -4,13 +4,13 @@ Everything but the format and the names of rows may be missing or null, and numb
 missing: a report is also worth reading where a comparison left something out.
 """
 
-import math
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from seqdistill.errors import SeqDistillError
+from seqdistill.json_values import finite
 
 FORMAT = "seqdistill/comparison"
 FORMAT_VERSION = 1
@@ -29,10 +29,6 @@ LOG_LIKELIHOOD = "log_likelihood"
 Value = TypeVar("Value")
 
 
-def _finite(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _or_empty_dict(value: object) -> object:
     return {} if value is None else value
 
@@ -45,7 +41,7 @@ def _or_empty_text(value: object) -> object:
     return "" if value is None else value
 
 
-Number = Annotated[float | None, BeforeValidator(_finite)]
+Number = Annotated[float | None, BeforeValidator(finite)]
 Text = Annotated[str, BeforeValidator(_or_empty_text)]
 Section = Annotated[Value, BeforeValidator(_or_empty_dict)]
 Named = Annotated[dict[str, Value], BeforeValidator(_or_empty_dict)]

@@ -1,0 +1,134 @@
+import copy
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from seqdistill import prediction_loss as module
+from seqdistill import sequences as sequences_module
+from seqdistill.attention import soft_cross_entropy, soft_embeddings
+from seqdistill.config import LearnerConfig, Regime
+from seqdistill.learners import Recommender
+from seqdistill.prediction_loss import Distributions, Table, Targets, prediction_loss
+from seqdistill.sequences import EVERY, Sequences
+from seqdistill.summary import Schedule
+from seqdistill.training import fit_to_sequences
+
+ROWS, ITEMS, DIM, OTHER = 23, 31, 8, 5
+
+
+@pytest.fixture(autouse=True)
+def float64() -> Iterator[None]:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(params=["one tile", "many tiles"])
+def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "many tiles":
+        monkeypatch.setitem(module.TILE_NUMBERS, "cpu", 5 * ITEMS)
+        monkeypatch.setattr(module, "LEAST_ROWS", 5)
+
+
+def draw(*shapes: tuple[int, ...]) -> list[Tensor]:
+    rng = torch.Generator().manual_seed(0)
+    return [torch.randn(*shape, generator=rng) for shape in shapes]
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("kind", ["items", "table", "made when asked for"])
+@pytest.mark.parametrize("selected", [False, True])
+def test_loss_and_gradients_are_those_of_the_streamed_cross_entropy(kind: str, selected: bool) -> None:
+    states, embedding, queries, factor = draw((ROWS, DIM), (ITEMS, DIM), (ROWS, OTHER), (ITEMS, OTHER))
+    items = torch.randint(1, ITEMS + 1, (ROWS,), generator=torch.Generator().manual_seed(1))
+    tables: dict[str, Table] = {
+        "items": items,
+        "table": (queries @ factor.T).softmax(1),
+        "made when asked for": Distributions(queries, factor),
+    }
+    # In another order, one of them twice and some not at all.
+    at = torch.tensor([3, 0, 22, 3, 17, 9, 11, 12]) if selected else torch.arange(ROWS)
+    ours, streamed = ([t.clone().requires_grad_() for t in (states[: len(at)], embedding)] for _ in range(2))
+    found = prediction_loss(ours[0], ours[1], Targets(tables[kind], at if selected else None))
+    h, e = streamed
+    mean = e[items[at] - 1] if kind == "items" else soft_embeddings(queries[at], factor, e)
+    expected = soft_cross_entropy(h, mean, e).mean()
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+    for one, other in zip(
+        torch.autograd.grad(3 * found, ours), torch.autograd.grad(3 * expected, streamed), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.usefixtures("tiles")
+def test_without_targets_it_is_the_mean_normaliser_and_a_constant_embedding_gets_no_gradient() -> None:
+    states, embedding = draw((ROWS, DIM), (ITEMS, DIM))
+    states.requires_grad_()
+    found = prediction_loss(states, embedding)
+    expected = (states @ embedding.T).logsumexp(1).mean()
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(*(torch.autograd.grad(value, states)[0] for value in (found, expected)))
+
+
+def test_scores_far_beyond_the_range_of_exp_do_not_overflow() -> None:
+    states, embedding = (t.float() for t in draw((ROWS, DIM), (ITEMS, DIM)))
+    states.requires_grad_()
+    scores = (1e4 * states.detach() @ embedding.T).double()
+    items = 1 + scores.argmin(1)
+    found = prediction_loss(1e4 * states, embedding, Targets(items))
+    torch.testing.assert_close(found.double(), cross_entropy(scores, items - 1), rtol=1e-5, atol=1e-2)
+    assert torch.autograd.grad(found, states)[0].isfinite().all()
+
+
+def test_a_second_derivative_is_refused() -> None:
+    states, embedding = (t.requires_grad_() for t in draw((ROWS, DIM), (ITEMS, DIM)))
+    loss = prediction_loss(states, embedding, Targets(torch.ones(ROWS, dtype=torch.int64)))
+    with pytest.raises(NotImplementedError, match="soft_cross_entropy"):
+        torch.autograd.grad(loss, states, create_graph=True)
+
+
+@pytest.mark.parametrize("regime", ["shared", "fresh"])
+@pytest.mark.parametrize("reads", ["items", "queries"])
+@pytest.mark.parametrize("cached", [False, True])
+def test_training_on_sequences_follows_plain_gradient_steps(
+    regime: Regime, reads: str, cached: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not cached:
+        monkeypatch.setattr(sequences_module, "MAX_CACHED_PROBABILITIES", 0)
+    n, length, steps, rate = 3, 7, 6, 0.01
+    factor, asked, predicted = draw((ITEMS, DIM), (n, length, DIM), (n, length, DIM))
+    items = torch.randint(1, ITEMS + 1, (n, length), generator=torch.Generator().manual_seed(1))
+    # All targets, or some sequences shorter than others.
+    mask = torch.arange(length) < torch.tensor([[7], [4 if reads == "items" else 7], [7]])
+    sequences = Sequences(items if reads == "items" else asked, predicted, mask, factor)
+    begun: list[Recommender] = []
+
+    def keep(step: int, model: Recommender) -> None:
+        if step == 0:
+            begun.append(copy.deepcopy(model))
+
+    ours = fit_to_sequences(sequences, LearnerConfig(), regime, Schedule(rate, steps), seed=0, on_step=keep)
+    (plain,) = begun
+    optimiser = torch.optim.Adam([p for p in plain.parameters() if p.requires_grad], lr=rate)
+    wanted = (predicted @ factor.T).softmax(-1)
+    for _ in range(steps):
+        read = plain.embed(items) if reads == "items" else (asked @ factor.T).softmax(-1) @ plain.embedding
+        scores = plain.scores(plain.learner(read, mask)[mask])
+        optimiser.zero_grad()
+        cross_entropy(scores, wanted[mask]).backward()
+        optimiser.step()
+    for one, other in zip(ours.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+def test_the_mean_of_what_is_to_be_predicted_is_that_of_its_distributions() -> None:
+    factor, read, predict = draw((ITEMS, DIM), (2, 3, DIM), (2, 3, DIM))
+    sequences = Sequences(read, predict, torch.ones(2, 3, dtype=torch.bool), factor)
+    table = sequences.targets()
+    assert isinstance(table, Tensor)
+    torch.testing.assert_close(table.sum(1), torch.ones(6))
+    torch.testing.assert_close(table @ factor, sequences.mean_targets())
+    torch.testing.assert_close(sequences.inputs()(factor, EVERY), (read @ factor.T).softmax(-1) @ factor)

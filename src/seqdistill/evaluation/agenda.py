@@ -53,7 +53,8 @@ class Scale:
         row = task.row
         if not row.learns or row.source == "untrained":
             return ranking
-        products = 2 if row.regime == "shared" else 4 if row.targets != "soft" else 6
+        # Scores, and what each position and each item is given of the loss; then mean embeddings and their gradient.
+        products = 2 if row.regime == "shared" else 5 if row.source in ("distilled", "paper") else 3
         position = LEARNER_WORK + products * self.items * self.dim
         if row.source == "full":
             return EPOCHS * (self.targets * position + ranking)

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from planted import planted_dataset
-from seqdistill.api import Run, compare
+from seqdistill.api import Run, compare, evaluate
 from seqdistill.config import Config, load_config
 from seqdistill.data import Dataset
 from seqdistill.errors import SeqDistillError
@@ -94,6 +94,13 @@ def test_the_law_of_the_log_shows_in_the_rows(compared: tuple[Document, Path]) -
     for regime in ("shared", "fresh"):
         assert ndcg(document, f"distilled/{regime}") > ndcg(document, "popularity")
     assert ndcg(document, "untrained/shared") < ndcg(document, "distilled/shared")
+
+
+def test_the_teacher_is_a_row_of_its_own(
+    compared: tuple[Document, Path], planted: tuple[Dataset, np.ndarray], planted_run: tuple[Run, str]
+) -> None:
+    alone = evaluate(Path(planted_run[1]) / "teacher", planted[0], config=settings(planted_run[0].summary))
+    assert ndcg(compared[0], "teacher") == pytest.approx(alone["metrics"]["ndcg@10"])
 
 
 def test_the_document_is_what_was_agreed(compared: tuple[Document, Path]) -> None:

@@ -37,7 +37,15 @@ def by_key(sizes: Sizes = SIZES) -> dict[str, RowSpec]:
 
 def test_every_control_is_there_in_both_regimes_and_all_sizes() -> None:
     rows = by_key()
-    assert {"full/fresh", "full/shared", "popularity", "markov", "untrained/shared", "noise/shared"} <= rows.keys()
+    assert {
+        "full/fresh",
+        "full/shared",
+        "teacher",
+        "popularity",
+        "markov",
+        "untrained/shared",
+        "noise/shared",
+    } <= rows.keys()
     for regime in REGIMES:
         assert {f"distilled/{regime}", f"decoded/{regime}", f"paper/{regime}"} <= rows.keys()
         found = {(r.source, r.targets, r.size) for r in rows.values() if r.regime == regime}
@@ -53,7 +61,15 @@ def test_the_essential_rows_are_those_that_say_what_a_summary_is_worth_to_one_mo
     rows = planned_rows(SIZES, CompareConfig(rows="essential"), paper=(20, 99))
     soft = {f"{kind}/soft/{regime}/20" for kind in ("random", "k-center", "generated") for regime in REGIMES}
     ours = {f"distilled/{regime}" for regime in REGIMES}
-    assert {row.key for row in rows} == {"full/fresh", "popularity", "markov", "untrained/shared", *soft, *ours}
+    assert {row.key for row in rows} == {
+        "full/fresh",
+        "teacher",
+        "popularity",
+        "markov",
+        "untrained/shared",
+        *soft,
+        *ours,
+    }
 
 
 def test_without_times_there_are_no_most_recent_sequences() -> None:

@@ -118,7 +118,7 @@ class Lab:
         if isinstance(task, Curve):
             return self._curve(task)
         if not task.row.learns:
-            return Tested(self._baseline(task.row))
+            return Tested(self._untrained(task.row))
         if task.row.source == "full":
             return self._on_log(task)
         return self._on_sequences(task)
@@ -185,7 +185,9 @@ class Lab:
             clock=self._clock,
         )
 
-    def _baseline(self, row: RowSpec) -> UserScores:
+    def _untrained(self, row: RowSpec) -> UserScores:
+        if row.source == "teacher":
+            return self._test(self.sources.teacher)
         score = (popularity if row.source == "popularity" else markov)(self.dataset)
         return rank_held_out_by(
             score,

@@ -12,6 +12,7 @@ Group = Literal["reference", "control", "hard", "soft", "distilled", "precision"
 
 Source = Literal[
     "full",
+    "teacher",
     "popularity",
     "markov",
     "untrained",
@@ -37,8 +38,8 @@ NAMES: dict[Source, str] = {
     "generated": "generated sequences",
 }
 
-UNTRAINED: tuple[Source, ...] = ("popularity", "markov")
-"""Rows without a learner."""
+UNTRAINED: tuple[Source, ...] = ("teacher", "popularity", "markov")
+"""Rows for which no learner is trained."""
 
 UNSEARCHED: tuple[Source, ...] = (*UNTRAINED, "untrained")
 """Rows without a schedule: nothing is trained."""
@@ -80,7 +81,7 @@ class RowSpec:
 
     @property
     def learns(self) -> bool:
-        """Whether there is a learner."""
+        """Whether a learner is trained."""
         return self.source not in UNTRAINED
 
     @property
@@ -201,6 +202,7 @@ def _references(sizes: Sizes) -> Iterator[RowSpec]:
     yield RowSpec("full/fresh", "full data", "reference", "full", num_bytes=sizes.log)
     with_factor = sizes.log + sizes.summary["item_factor"]
     yield RowSpec("full/shared", "full data, item factor", "reference", "full", "shared", num_bytes=with_factor)
+    yield RowSpec("teacher", "the teacher itself", "reference", "teacher", num_bytes=sizes.log)
     factor_only = sizes.fixed("shared", "hard")
     counts = sizes.summary["item_ids"] + ITEM_BYTES * sizes.num_items
     yield RowSpec("popularity", "popularity", "control", "popularity", num_bytes=counts)

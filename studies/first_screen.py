@@ -1,9 +1,19 @@
 """The first screen of the README: a sentence, and a table of all logs."""
 
+from collections.abc import Mapping
+
+from seqdistill.config import REGIMES
 from seqdistill.readable import metric_value, size
 from studies.book import METRIC, Book, Scoreboard
 from studies.demands import best_soft_percent
 from studies.markdown import table
+
+WHERE_NOT = (
+    "It does not pay for one training, since a teacher and the distillation come first (the last column says from "
+    "how many trainings on it does, `shared` and `fresh`), nor on a log so small that it weighs little more "
+    "than the summary."
+)
+"""What is true of every log, whatever its figures."""
 
 
 def first_screen(book: Book) -> str:
@@ -12,8 +22,8 @@ def first_screen(book: Book) -> str:
     if not held:
         return "Nothing is measured yet."
     header = ["log", "full data, NDCG@10", "sequences", "distilled, `shared`", "distilled, `fresh`"]
-    header += ["as many with soft targets", "summary", "log, zstd parquet"]
-    return f"{_sentence(held)}\n\n{table(header, [_line(one) for one in held])}"
+    header += ["as many with soft targets", "the teacher itself", "summary", "log, zstd parquet", "pays from"]
+    return f"{_sentence(held)}\n\n{table(header, [_line(one) for one in held])}\n\n{WHERE_NOT}"
 
 
 def _sentence(held: list[Scoreboard]) -> str:
@@ -39,6 +49,7 @@ def _range(values: list[float | None]) -> str:
 def _line(held: Scoreboard) -> list[str]:
     comparison, full = held.comparison, held.row("full/fresh")
     shares = [held.percent("distilled/shared"), held.percent("distilled/fresh"), best_soft_percent(held)]
+    shares += [held.percent("teacher")]
     weighs = [comparison.summary.bytes.get("total"), comparison.dataset.log_parquet_bytes]
     mean = None if full is None else full.mean(METRIC)
     return [
@@ -47,4 +58,10 @@ def _line(held: Scoreboard) -> list[str]:
         f"{comparison.summary.num_sequences or 0:.0f} x {comparison.summary.length or 0:.0f}",
         *("" if share is None else f"{share:.1f}%" for share in shares),
         *("" if weight is None else size(weight) for weight in weighs),
+        _pays(comparison.costs.break_even_trainings or {}),
     ]
+
+
+def _pays(trainings: Mapping[str, float | None]) -> str:
+    numbers = ["never" if (number := trainings.get(regime)) is None else f"{number:,.0f}" for regime in REGIMES]
+    return f"{' and '.join(numbers)} trainings"

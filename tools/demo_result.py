@@ -33,7 +33,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.run is not None:
         result = json.loads((arguments.run / "result.json").read_text(encoding="utf-8"))
-        kept = {"command": "make demo", "machine": describe_machine(), **result}
+        begun_with = json.loads((arguments.run / "config.json").read_text(encoding="utf-8"))["environment"]
+        kept = {"command": "make demo", "machine": describe_machine(), "threads": begun_with["threads"], **result}
         KEPT.parent.mkdir(parents=True, exist_ok=True)
         KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     README.write_text(fill(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -88,7 +88,7 @@ def test_whatever_the_settings_a_stopped_run_ends_with_the_same_bytes(
 ) -> None:
     config = with_settings(quick, *settings)
     distill(planted[0], out=tmp_path / "whole", config=config)
-    stopped_at(("teacher", 2), planted[0], config, tmp_path / "run")
+    stopped_at(("teacher 2 of 2", 2), planted[0], config, tmp_path / "run")
     stopped_at(("distilling", 3), planted[0], config, tmp_path / "run", resume=True)
     resumed(planted[0], config, tmp_path / "run")
     assert bytes_of(tmp_path / "run") == bytes_of(tmp_path / "whole")

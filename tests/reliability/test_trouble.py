@@ -102,14 +102,15 @@ def test_a_disk_that_fills_up_at_any_write_costs_no_checkpoint(
     planted: Planted, quick: Config, uninterrupted: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    stopped_at(("teacher", 1), planted[0], quick, out)
+    config = with_settings(quick, "run.checkpoint_seconds=0")
+    stopped_at(("teacher 1 of 2", 1), planted[0], config, out)
     stopped: list[str] = []
     # Each gets a little further than the one before it.
     for limit in (0, 500, 3_000, 6_000, 15_000, 40_000, 100_000):
         before = {f: f.read_bytes() for f in (out / "checkpoints").rglob("[!.]*") if f.is_file()}
         try:
             with files_of_at_most(limit):
-                resumed(planted[0], quick, out)
+                resumed(planted[0], config, out)
         except SeqDistillError as error:
             message = str(error)
         else:
@@ -122,7 +123,7 @@ def test_a_disk_that_fills_up_at_any_write_costs_no_checkpoint(
         assert left
         assert all(content == before.get(file, content) for file, content in left.items())
     assert {"config.json", "checkpoints"} <= set(stopped)
-    resumed(planted[0], quick, out)
+    resumed(planted[0], config, out)
     assert bytes_of(out) == bytes_of(uninterrupted)
 
 

@@ -23,7 +23,7 @@ def first_screen(book: Book) -> str:
         return "Nothing is measured yet."
     header = ["log", "full data, NDCG@10", "sequences", "distilled, `shared`", "distilled, `fresh`"]
     header += ["as many with soft targets", "the teacher itself", "summary", "log, zstd parquet", "pays from"]
-    return f"{_sentence(held)}\n\n{table(header, [_line(one) for one in held])}\n\n{WHERE_NOT}"
+    return f"{_sentence(held)}\n\n{table(header, [_line(one) for one in held])}\n{WHERE_NOT}"
 
 
 def _sentence(held: list[Scoreboard]) -> str:

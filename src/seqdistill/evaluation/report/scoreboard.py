@@ -47,13 +47,15 @@ def scoreboard(comparison: Comparison) -> Table | None:
             tables.percent(*comparison.percent(row, headline)),
             *(_metric(row, name, bare=True) for name in others),
         ]
-        return Line([*cells, tables.seconds(row.seconds_train), tables.num_bytes(row.bytes)], row.group == "distilled")
+        # Where nothing is trained there is no time to tell.
+        training = tables.seconds(None if row.learner is None else row.seconds_train)
+        return Line([*cells, training, tables.num_bytes(row.bytes)], row.group == "distilled")
 
     seeds = sorted({row.seeds for row in comparison.rows if row.seeds is not None})
     few = [row.name for row in comparison.rows if row.seeds == 1 and seeds[-1] > 1]
     note = f"{_learners(seeds)}. Hollow marks: learners with a fresh embedding. Intervals: paired bootstrap over users."
     if few:
-        note += f" One learner only, as nothing in it is random: {', '.join(dict.fromkeys(few))}."
+        note += f" Ranked once, as nothing in it is drawn anew: {', '.join(dict.fromkeys(few))}."
     return Table("scoreboard", "Every row on the test items", columns, _grouped(comparison.rows, line), note)
 
 

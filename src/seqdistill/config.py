@@ -252,7 +252,7 @@ class TeacherConfig(LearnerConfig):
     weight_decay: float = Field(default=0.0, ge=0)
     batch_size: int = Field(default=128, ge=1, description="windows of the log per step")
     epochs: int = Field(default=100, ge=1, description="at most; early stopping ends sooner")
-    patience: int = Field(default=8, ge=1, description="epochs without a better validation log-likelihood")
+    patience: int = Field(default=16, ge=1, description="epochs without a better validation NDCG@100")
     negatives: Literal["auto", "all"] | PositiveInt = Field(
         default="auto",
         description="items that a target is set against in the loss: all, or so many drawn for each batch; auto: all "

@@ -1,7 +1,7 @@
 """Fit a recommender to a log or to a few sequences.
 
 Both minimise next-item cross-entropy at every position with Adam. A log gives hard targets, in windows re-cut every
-epoch, until the validation likelihood stops rising. A few sequences, synthetic or real, are one batch, and their
+epoch, until validation NDCG@100 stops rising. A few sequences, synthetic or real, are one batch, and their
 targets may be distributions. Learners that cannot answer for all positions at once are asked as `views` says.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from seqdistill.config import LearnerConfig, Regime, TeacherConfig
 from seqdistill.data.dataset import Dataset
 from seqdistill.errors import SeqDistillError
-from seqdistill.evaluation.metrics import summarise
+from seqdistill.evaluation.metrics import SELECTION, summarise
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.json_values import Json
 from seqdistill.learners import Recommender, build_learner
@@ -85,7 +85,7 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
     on_epoch: OnEpoch | None = None,
     clock: Clock = time.perf_counter,
 ) -> FittedToLog:
-    """Train a recommender on the training part of a log, with early stopping on the validation log-likelihood.
+    """Train a recommender on the training part of a log, with early stopping on validation NDCG@100.
 
     Args:
         dataset: the log.
@@ -200,7 +200,7 @@ class _LogFit:
         if self.epoch in config.keep_epochs:
             self._early[self.epoch] = _copy(self._model.learner.state_dict())
         self.latest = summarise(rank_held_out(self._model, self._dataset, "validation", length=self._length))
-        if not self._best or self.latest["log_likelihood"] > self._best["log_likelihood"]:
+        if not self._best or self.latest[SELECTION] > self._best[SELECTION]:
             self.best_epoch, self._best, self._best_state = self.epoch, self.latest, _copy(self._model.state_dict())
         self.epoch += 1
         self._batch = 0
@@ -234,7 +234,7 @@ class _LogFit:
             "seconds": self._seconds(),
         }
         where = f"epoch {self.epoch}, batch {self._batch}" if self._batch else f"epoch {self.epoch - 1}"
-        return Snapshot(tensors, values, where, self._best.get("log_likelihood"))
+        return Snapshot(tensors, values, where, self._best.get(SELECTION))
 
     def final(self) -> Snapshot:
         """What of the state decides the outcome."""

@@ -26,7 +26,7 @@ from seqdistill.distillation.start import (
     sharp_queries,
 )
 from seqdistill.errors import SeqDistillError
-from seqdistill.evaluation.metrics import summarise
+from seqdistill.evaluation.metrics import SELECTION, summarise
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.learners import Recommender
 from seqdistill.progress import SILENT, Progress
@@ -83,7 +83,7 @@ class Distilled:
     """A summary and how it came about.
 
     Attributes:
-        summary: the best one by validation log-likelihood.
+        summary: the best one by validation NDCG@100.
         start: the summary before the first outer step.
         best_step: outer step after which it stood; 0 if no step bettered the start.
         validation: metrics of the best one on the validation items.
@@ -216,7 +216,7 @@ class Distillation:
         if step % config.validate_every == 0 or step == config.steps:
             candidate = self._summary()
             validation = self.validate(candidate)
-            if validation["log_likelihood"] > self.best_metrics["log_likelihood"]:
+            if validation[SELECTION] > self.best_metrics[SELECTION]:
                 self.best, self.best_step, self.best_metrics = candidate, step, validation
         return OuterStep(
             step,
@@ -260,7 +260,7 @@ class Distillation:
                 "seconds": self._seconds(),
             },
             f"outer step {self.step}",
-            self.best_metrics["log_likelihood"],
+            self.best_metrics[SELECTION],
         )
         return with_parts(whole, {f"learners {index}": inner.state() for index, inner in enumerate(self.inner_loops)})
 
@@ -371,7 +371,7 @@ def _outcome(distilled: Distilled) -> Snapshot:
         "seconds": distilled.seconds,
         "skips": distilled.skips,
     }
-    return Snapshot(tensors, values, "done", distilled.validation["log_likelihood"])
+    return Snapshot(tensors, values, "done", distilled.validation[SELECTION])
 
 
 def _restored(kept: Snapshot, dataset: Dataset, teacher: FittedToLog, config: DistillConfig) -> Distilled:

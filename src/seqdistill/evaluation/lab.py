@@ -17,11 +17,11 @@ import torch
 from seqdistill.config import Config, Regime
 from seqdistill.data.dataset import Dataset
 from seqdistill.evaluation.baselines import markov, popularity
-from seqdistill.evaluation.metrics import UserScores, summarise
+from seqdistill.evaluation.metrics import SELECTION, UserScores, summarise
 from seqdistill.evaluation.ranking import rank_held_out_by
 from seqdistill.evaluation.rows import RowSpec
 from seqdistill.evaluation.sources import Sources
-from seqdistill.evaluation.table import SELECTION, Evaluator, Tried
+from seqdistill.evaluation.table import Evaluator, Tried
 from seqdistill.learners import Recommender
 from seqdistill.seeding import derive_seed
 from seqdistill.sequences import Sequences

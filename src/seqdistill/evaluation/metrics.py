@@ -14,6 +14,10 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+SELECTION = "ndcg@100"
+"""What epochs, schedules and summaries are chosen by, on validation items: a ranking metric, yet smooth where a top-10
+figure jumps. The likelihood is smoother, but on a sparse log it is best long before the ranking is."""
+
 SAMPLED_CUTOFF = 10
 """Cut of the metrics against sampled items."""
 

@@ -14,7 +14,7 @@ import torch
 
 from seqdistill.config import Config, LearnerConfig, Regime
 from seqdistill.data.dataset import Dataset, HeldOut
-from seqdistill.evaluation.metrics import UserScores, summarise
+from seqdistill.evaluation.metrics import SELECTION, UserScores, summarise
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.evaluation.sources import SequencesOf
 from seqdistill.learners import Recommender
@@ -24,9 +24,6 @@ from seqdistill.seeding import derive_seed
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
 from seqdistill.training import CPU, OnStep, fit_to_log, fit_to_sequences
-
-SELECTION = "ndcg@100"
-"""Validation metric that schedules are chosen by: a ranking metric, yet smooth where a top-10 figure jumps."""
 
 PATIENCE = 3
 """Candidate numbers of steps in a row that may fall short of the best before the search gives a rate up."""

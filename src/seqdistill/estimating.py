@@ -25,6 +25,7 @@ from seqdistill.distillation.replay import warm_up
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.json_values import Json
 from seqdistill.learners import Recommender, build_learner
+from seqdistill.members import can_be_trained_apart, processes_for
 from seqdistill.progress import Progress, Task
 from seqdistill.resuming import KEEP_NOTHING
 from seqdistill.seeding import derive_seed, seeded
@@ -149,10 +150,13 @@ class _Trial:
         if count == 1:
             return replace(on_log, part="teacher")
         student, _ = self.training_on_log(config.of_student(), [copy.deepcopy(self._model)] * count)
+        # The time of an epoch hardly depends on the threads it has.
+        together = processes_for(count) if can_be_trained_apart(config, self._device) else 1
+        turns = math.ceil(count / together)
         return Cost(
             "teacher",
-            count * on_log.seconds + STUDENTS_EPOCHS * student.seconds,
-            count * on_log.at_most + student.at_most,
+            turns * on_log.seconds + STUDENTS_EPOCHS * student.seconds,
+            turns * on_log.at_most + student.at_most,
         )
 
     def training_on_log(self, config: TeacherConfig, guides: Sequence[Recommender] = ()) -> tuple[Cost, int]:

@@ -132,6 +132,11 @@ class Parts:
         """Where a piece stands."""
         return self._parts.get(name)
 
+    def has(self, name: str) -> bool:
+        """Whether a piece is done."""
+        kept = self.kept(name)
+        return kept is not None and kept.finished
+
     def keep(self, name: str, state: Callable[[], Snapshot]) -> None:
         """See `Keeper.offer`."""
 

@@ -13,6 +13,7 @@ import torch
 
 from seqdistill.config import TeacherConfig
 from seqdistill.data.dataset import Dataset
+from seqdistill.members import Member, can_be_trained_apart, processes_for, time_taken, train_apart
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import KEEP_NOTHING, Keeper, Parts
 from seqdistill.seeding import derive_seed
@@ -52,18 +53,25 @@ def fit_teacher(
             dataset, config, length=length, seed=seed, device=device, progress=progress, title="teacher", keeper=keeper
         )
     parts = Parts(keeper)
-    members = [
+    members = {
+        f"teacher {index + 1} of {count}": Member(f"member {index + 1}", derive_seed(seed, "member", index))
+        for index in range(count)
+    }
+    missing = {title: member for title, member in members.items() if not parts.has(member.name)}
+    if processes_for(len(missing)) > 1 and can_be_trained_apart(config, device):
+        train_apart(missing, dataset, config, length=length, parts=parts, progress=progress)
+    fitted = [
         fit_to_log(
             dataset,
             config,
             length=length,
-            seed=derive_seed(seed, "member", index),
+            seed=member.seed,
             device=device,
             progress=progress,
-            title=f"teacher {index + 1} of {count}",
-            keeper=parts.part(f"member {index + 1}"),
+            title=title,
+            keeper=parts.part(member.name),
         )
-        for index in range(count)
+        for title, member in members.items()
     ]
     student = fit_to_log(
         dataset,
@@ -71,10 +79,12 @@ def fit_teacher(
         length=length,
         seed=derive_seed(seed, "student"),
         device=device,
-        guides=[member.model for member in members],
-        start=members[0].model,
+        guides=[member.model for member in fitted],
+        start=fitted[0].model,
         progress=progress,
         title="teacher, learning from them",
         keeper=parts.part("student"),
     )
-    return dataclasses.replace(student, seconds=student.seconds + sum(member.seconds for member in members))
+    together = processes_for(count) if can_be_trained_apart(config, device) else 1
+    seconds = time_taken([member.seconds for member in fitted], together)
+    return dataclasses.replace(student, seconds=student.seconds + seconds)

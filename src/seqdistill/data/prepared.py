@@ -178,3 +178,13 @@ def _refuse_misfits(dataset: PreparedDataset) -> None:
 
 def _ascend_within(places: Ints, total: int) -> bool:
     return len(places) == 0 or bool(places[0] >= 0 and places[-1] < total and (np.diff(places) > 0).all())
+
+
+def sendable(dataset: Dataset) -> Dataset | Path:
+    """What another process needs to have a dataset too: itself, or the folder it is prepared in."""
+    return dataset.folder if isinstance(dataset, PreparedDataset) else dataset
+
+
+def opened(sent: Dataset | Path) -> Dataset:
+    """The dataset that `sendable` told."""
+    return open_prepared(sent) if isinstance(sent, Path) else sent

@@ -18,18 +18,19 @@ from seqdistill.config import REGIMES, Config
 from seqdistill.data.dataset import Dataset
 from seqdistill.disk import writing
 from seqdistill.evaluation.coresets import RealSequences, mean_embedding
+from seqdistill.evaluation.opening import LabOpening
 from seqdistill.evaluation.precision import summary_bytes
 from seqdistill.evaluation.report import render_report
 from seqdistill.evaluation.rows import Sizes
 from seqdistill.evaluation.scoreboard import FULL, HEADLINE, Scoreboard
 from seqdistill.evaluation.store import INPUTS, Store
 from seqdistill.evaluation.verdict import verdict
-from seqdistill.evaluation.workers import Opening, Workers, default_workers
 from seqdistill.inspection import describe
 from seqdistill.json_values import Json
 from seqdistill.progress import SILENT, Progress
 from seqdistill.runs import PAPER, SUMMARY
 from seqdistill.summary import Summary
+from seqdistill.workers import Workers, default_workers
 
 FORMAT, FORMAT_VERSION = "seqdistill/comparison", 1
 PARQUET, REPORT = "rows.parquet", "report.html"
@@ -80,7 +81,7 @@ def run_comparison(given: Comparison, store: Store, device: torch.device, progre
     given.summary.save(summary_folder)
     if given.paper is not None:
         given.paper.save(paper_folder)
-    opening = Opening.of(
+    opening = LabOpening.of(
         given.dataset,
         given.config,
         summary=summary_folder,
@@ -90,7 +91,8 @@ def run_comparison(given: Comparison, store: Store, device: torch.device, progre
         allow_code=given.allow_code,
     )
     count = 1 if device.type != "cpu" else given.config.compare.workers or default_workers()
-    with Workers(opening, count) as workers:
+    remedy = "lower compare.workers and ask again: the rows that are done are kept"
+    with Workers(opening, count, remedy=remedy) as workers:
         paper = None if given.paper is None else (given.paper.num_sequences, given.paper.size_bytes())
         board = Scoreboard(given.dataset, given.config, given.summary, paper, sizes_of(given), store, workers, progress)
         try:

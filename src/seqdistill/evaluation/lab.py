@@ -27,6 +27,7 @@ from seqdistill.seeding import derive_seed
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
 from seqdistill.training import Clock, FittedToLog, OnEpoch, fit_to_log, fit_to_sequences
+from seqdistill.workers import Tell
 
 CURVE_METRICS = ("ndcg@10", "hr@10", "ndcg@100")
 
@@ -109,8 +110,9 @@ class Lab:
     sources: Sources
     device: torch.device
 
-    def perform(self, task: Task) -> Outcome:
-        """Do a task: validation scores of a search, a tested learner, or the points of a curve."""
+    def perform(self, task: Task, tell: Tell | None = None) -> Outcome:
+        """Do a task: validation scores of a search, a tested learner, or the points of a curve. Nothing is told."""
+        del tell
         if isinstance(task, Search) and task.row.source == "full":
             return self._try_rate_on_log(task)
         if isinstance(task, Search):

@@ -12,17 +12,17 @@ from seqdistill.data.dataset import Dataset
 from seqdistill.evaluation.agenda import PROGRESS_UNITS, Agenda, Scale
 from seqdistill.evaluation.breakdown import Bucket, by_history, by_popularity
 from seqdistill.evaluation.intervals import mean_intervals
-from seqdistill.evaluation.lab import Point
+from seqdistill.evaluation.lab import Outcome, Point, Task
 from seqdistill.evaluation.metrics import Floats
 from seqdistill.evaluation.precision import PRECISIONS, summary_bytes
 from seqdistill.evaluation.random_sequences import RandomSequences
 from seqdistill.evaluation.rows import RowSpec, Sizes, as_json, planned_rows
 from seqdistill.evaluation.store import Measured, Store
 from seqdistill.evaluation.table import spread_of
-from seqdistill.evaluation.workers import Workers
 from seqdistill.json_values import Json
 from seqdistill.progress import Progress
 from seqdistill.summary import Summary
+from seqdistill.workers import Workers
 
 HEADLINE = "ndcg@10"
 ROUNDS = 3
@@ -54,7 +54,7 @@ class Scoreboard:
     paper: tuple[int, int] | None
     sizes: Sizes
     store: Store
-    workers: Workers
+    workers: Workers[Task, Outcome]
     progress: Progress
 
     def measure(self) -> None:

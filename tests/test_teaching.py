@@ -6,10 +6,12 @@ import torch
 
 from planted import planted_dataset
 from seqdistill.config import LearnerConfig, TeacherConfig
+from seqdistill.errors import SeqDistillError
 from seqdistill.learners import Recommender, build_learner
+from seqdistill.members import time_taken
 from seqdistill.seeding import seeded
 from seqdistill.teaching import fit_teacher
-from seqdistill.training import Epoch, fit_to_log
+from seqdistill.training import Epoch, FittedToLog, fit_to_log
 
 CPU = torch.device("cpu")
 LENGTH = 6
@@ -65,6 +67,43 @@ def test_the_student_is_better_than_those_it_learns_from_are_on_average() -> Non
     teacher = fit_teacher(dataset, config, length=LENGTH, seed=0, device=CPU)
     alone = [fit_to_log(dataset, config, length=LENGTH, seed=seed) for seed in range(3)]
     assert teacher.validation["log_likelihood"] > np.mean([one.validation["log_likelihood"] for one in alone])
+
+
+def test_members_trained_by_two_processes_are_those_that_one_trains() -> None:
+    dataset, _ = planted_dataset(num_users=30, length=10)
+    config = TeacherConfig(dim=8, epochs=4, batch_size=16, members=3)
+
+    def teacher() -> FittedToLog:
+        return fit_teacher(dataset, config, length=LENGTH, seed=0, device=CPU)
+
+    one = teacher()
+    torch.set_num_threads(2)
+    try:
+        # The student has two threads, whose sums differ from one's in the last digit.
+        two = teacher()
+    finally:
+        torch.set_num_threads(1)
+    assert two.best_epoch == one.best_epoch
+    assert two.seconds > 0
+    torch.testing.assert_close(two.model.state_dict(), one.model.state_dict(), rtol=1e-3, atol=1e-4)
+
+
+def test_a_member_that_fails_in_another_process_says_why() -> None:
+    dataset, _ = planted_dataset(num_users=30, length=10)
+    config = TeacherConfig(dim=8, epochs=3, members=2, learning_rate=1e30)
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(SeqDistillError, match=r"the loss of epoch \d.* lower teacher.learning_rate"):
+            fit_teacher(dataset, config, length=LENGTH, seed=0, device=CPU)
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_time_is_that_of_processes_which_take_the_next_member_when_they_are_free() -> None:
+    assert time_taken([4.0, 1.0, 2.0, 3.0], 1) == 10.0
+    # 4, then nothing; 1, 2 and 3.
+    assert time_taken([4.0, 1.0, 2.0, 3.0], 2) == 6.0
+    assert time_taken([4.0, 1.0], 3) == 4.0
 
 
 def test_one_member_is_the_teacher_itself() -> None:

@@ -4,6 +4,7 @@ Each opens what its tasks need itself, and ends with its parent. They are starte
 script which calls this library need not be one that can be imported.
 """
 
+import contextlib
 import os
 import pickle
 import queue
@@ -199,32 +200,38 @@ class _Process:
             env={**os.environ, "PYTHONPATH": path},
         )
         self._said = said
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         self.send((opening, threads))
 
     def send(self, what: object) -> None:
         """Let it have an object; one that is gone will have said so."""
         packed = pickle.dumps(what)
-        try:
+        with contextlib.suppress(OSError):
             self._stdin.write(packed)
             self._stdin.flush()
-        except OSError:
-            pass
 
     def end(self) -> None:
         """End it, whatever it is at."""
         self._program.kill()
         self._program.wait()
+        self._listener.join()
+        self._stdout.close()
+        with contextlib.suppress(OSError):  # what it had not read
+            self._stdin.close()
 
     @property
     def _stdin(self) -> BinaryIO:
         return cast("BinaryIO", self._program.stdin)
 
+    @property
+    def _stdout(self) -> BinaryIO:
+        return cast("BinaryIO", self._program.stdout)
+
     def _listen(self) -> None:
-        stream = cast("BinaryIO", self._program.stdout)
         try:
             while True:
-                self._said.put((self, pickle.load(stream)))
+                self._said.put((self, pickle.load(self._stdout)))
         except (EOFError, OSError, pickle.UnpicklingError):
             self._said.put((self, ("gone", None)))
 

@@ -116,7 +116,8 @@ def test_one_member_is_the_teacher_itself() -> None:
 
 def test_the_default_number_of_members_follows_from_the_log() -> None:
     config = TeacherConfig()
-    assert config.members_for(100_000, 1_349) > 1
+    assert config.members_for(100_000, 1_349) == 4
+    assert config.members_for(1_000_000, 3_416) == 2
     assert config.members_for(10_000_000, 1_349) == 1
     assert config.members_for(200_000, 100_000) == 1
     assert TeacherConfig(members=2).members_for(10_000_000, 1_349) == 2

@@ -66,11 +66,9 @@ LARGE_CATALOGUE = 20_000
 MANY_NEGATIVES = 4_096
 """Items that are drawn for a batch from a larger catalogue."""
 
-SMALL_LOG = 1_000_000_000
-"""Interactions times items, which is what an epoch costs, up to which a teacher learns from several others by default.
-The smaller a log, the more is left to chance in what one recommender makes of it."""
-
-SEVERAL_TEACHERS = 4
+MEMBERS = {1_000_000_000: 4, 10_000_000_000: 2}
+"""Up to so many interactions times items, which is what an epoch costs, a teacher learns from so many others by
+default. The smaller a log, the more is left to chance in what one recommender makes of it."""
 
 
 class Section(BaseModel):
@@ -261,7 +259,7 @@ class TeacherConfig(LearnerConfig):
     members: Literal["auto"] | PositiveInt = Field(
         default="auto",
         description="recommenders whose mean prediction the teacher learns; 1: it learns from the log itself; auto: 4 "
-        "where interactions times items are at most a billion, and 1 beyond",
+        "where interactions times items are at most a billion, 2 up to ten billion, and 1 beyond",
     )
     student_dropout: float = Field(default=0.1, ge=0, lt=1, description="of a teacher that learns from others")
     keep_epochs: tuple[PositiveInt, ...] = Field(
@@ -284,7 +282,8 @@ class TeacherConfig(LearnerConfig):
         """How many recommenders the teacher of a log learns from; 1 where it learns from the log itself."""
         if self.members != "auto":
             return self.members
-        return SEVERAL_TEACHERS if num_interactions * num_items <= SMALL_LOG else 1
+        cost = num_interactions * num_items
+        return next((members for most, members in MEMBERS.items() if cost <= most), 1)
 
     def of_student(self) -> Self:
         """The settings of a teacher that learns from others."""

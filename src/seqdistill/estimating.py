@@ -38,8 +38,8 @@ LEAST_SECONDS = 2.0
 MOST_REPEATS = 20
 
 USUAL_BATCHES, USUAL_EPOCHS, FEWER_EPOCHS = 20, 55, -1 / 3
-"""A recommender of ML-100K is best after 20 to 100 epochs of 20 batches. Epochs of more batches need to be fewer, and by
-this power of their number is an assumption."""
+"""A recommender of ML-100K is best after 20 to 100 epochs of 20 batches. Epochs of more batches need to be fewer, and
+by this power of their number is an assumption."""
 
 STUDENTS_EPOCHS = 0.6
 """Epochs of a teacher that learns from others, and goes on from one of them, as a multiple of theirs: on ML-100K, 40 to

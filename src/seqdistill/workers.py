@@ -200,22 +200,24 @@ class _Process:
             env={**os.environ, "PYTHONPATH": path},
         )
         self._said = said
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
+        # Threads of their own, so that nobody waits while it starts, or while it is told a large log.
+        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._post, self._listen)]
+        for thread in self._threads:
+            thread.start()
         self.send((opening, threads))
 
     def send(self, what: object) -> None:
         """Let it have an object; one that is gone will have said so."""
-        packed = pickle.dumps(what)
-        with contextlib.suppress(OSError):
-            self._stdin.write(packed)
-            self._stdin.flush()
+        self._outbox.put(pickle.dumps(what))
 
     def end(self) -> None:
         """End it, whatever it is at."""
+        self._outbox.put(None)
         self._program.kill()
         self._program.wait()
-        self._listener.join()
+        for thread in self._threads:
+            thread.join()
         self._stdout.close()
         with contextlib.suppress(OSError):  # what it had not read
             self._stdin.close()
@@ -227,6 +229,12 @@ class _Process:
     @property
     def _stdout(self) -> BinaryIO:
         return cast("BinaryIO", self._program.stdout)
+
+    def _post(self) -> None:
+        with contextlib.suppress(OSError):
+            while (packed := self._outbox.get()) is not None:
+                self._stdin.write(packed)
+                self._stdin.flush()
 
     def _listen(self) -> None:
         try:

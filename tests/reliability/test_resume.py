@@ -17,6 +17,7 @@ from seqdistill.api import distill
 from seqdistill.config import Config, load_config
 from seqdistill.data import Dataset
 from seqdistill.errors import SeqDistillError
+from seqdistill.evaluation.metrics import SELECTION
 from seqdistill.interruption import Interrupted, Interruption
 from seqdistill.summary import Summary
 
@@ -214,7 +215,7 @@ def test_the_last_two_checkpoints_and_the_best_are_kept(planted: Planted, quick:
         stage = json.loads((folder / "manifest.json").read_text())["stages"][-1]
         found[stage["values"]["step"]] = stage["score"]
     # Steps as large as these spoil the summary, so the best one came early.
-    scores = {line["step"]: line["validation"]["log_likelihood"] for line in validated(tmp_path)}
+    scores = {line["step"]: line["validation"][SELECTION] for line in validated(tmp_path)}
     best = max(scores, key=lambda step: scores[step])
     first = best if scores[best] == max(found.values()) else 1
     assert first < 10

@@ -3,7 +3,7 @@
 A folder is written under a temporary name and put in its place when complete, so a folder under its final name is
 whole. The manifest names a SHA-256 for every file and one for itself. Reading trusts nothing: what a file claims about
 itself is bounded and compared with what the manifest and the kind of artifact say before memory is given to it, and
-the bytes that are used are the bytes that were hashed. No pickle anywhere. `docs/artifacts.md` has the formats.
+the bytes that are used are the bytes that were hashed. No pickle in any file. `docs/artifacts.md` has the formats.
 """
 
 from seqdistill.artifacts.documents import MAX_DOCUMENT_BYTES, parse_json, read_json, sealed, write_json

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from planted import planted_dataset
-from seqdistill.config import LearnerConfig, TeacherConfig
+from seqdistill.config import PUBLISHED, LearnerConfig, TeacherConfig, parse_config
 from seqdistill.errors import SeqDistillError
 from seqdistill.learners import Recommender, build_learner
 from seqdistill.members import time_taken
 from seqdistill.seeding import seeded
-from seqdistill.teaching import fit_teacher
+from seqdistill.teaching import fit_teacher, worth_learning_from
 from seqdistill.training import Epoch, FittedToLog, fit_to_log
 
 CPU = torch.device("cpu")
@@ -121,3 +122,35 @@ def test_the_default_number_of_members_follows_from_the_log() -> None:
     assert config.members_for(10_000_000, 1_349) == 1
     assert config.members_for(200_000, 100_000) == 1
     assert TeacherConfig(members=2).members_for(10_000_000, 1_349) == 2
+
+
+def test_members_take_turns_among_architectures_that_are_asked_alike() -> None:
+    def architectures(count: int, learner: str = "sasrec", ensemble: str = "auto") -> list[str]:
+        config = parse_config({"teacher": {"learner": learner, "ensemble": ensemble}}).teacher
+        return [member.learner for member in config.of_members(count)]
+
+    assert architectures(4) == ["sasrec", "gru4rec", "sasrec", "gru4rec"]
+    assert architectures(2, learner="gru4rec") == ["gru4rec", "sasrec"]
+    assert architectures(3, ensemble="sasrec") == ["sasrec", "sasrec", "sasrec"]
+    assert architectures(2, learner="narm") == ["narm", "narm"]
+    assert architectures(2, learner="bert4rec") == ["bert4rec", "bert4rec"]
+
+
+def test_a_member_of_another_architecture_has_the_same_training_and_its_own_published_shape() -> None:
+    config = TeacherConfig(dim=16, dropout=0.4, learning_rate=1e-3, layers=3)
+    own, other = config.of_members(2)
+    assert own is config
+    assert (other.learner, other.hidden, other.feed_forward) == ("gru4rec", PUBLISHED["gru4rec"]["hidden"], None)
+    assert (other.dim, other.dropout, other.learning_rate) == (16, 0.4, 1e-3)
+
+
+@pytest.mark.parametrize("ensemble", [("narm",), ("sasrec", "bert4rec"), ()])
+def test_an_ensemble_that_cannot_teach_is_refused(ensemble: tuple[str, ...]) -> None:
+    with pytest.raises(ValidationError, match=r"cannot teach it|names no architecture"):
+        TeacherConfig(ensemble=ensemble)
+
+
+def test_a_member_that_ranks_far_worse_is_not_learned_from() -> None:
+    model = recommender(0, num_items=5)
+    members = [FittedToLog(model, 1, {"ndcg@100": score}, 0.0) for score in (0.19, 0.20, 0.17, 0.185)]
+    assert worth_learning_from(members) == [members[0], members[1], members[3]]

@@ -66,6 +66,9 @@ LARGE_CATALOGUE = 20_000
 MANY_NEGATIVES = 4_096
 """Items that are drawn for a batch from a larger catalogue."""
 
+CAUSAL = ("sasrec", "gru4rec")
+"""Architectures that predict what follows every position from those before it, and so can be asked the same."""
+
 MEMBERS = {1_000_000_000: 4, 10_000_000_000: 2}
 """Up to so many interactions times items, which is what an epoch costs, a teacher learns from so many others by
 default. The smaller a log, the more is left to chance in what one recommender makes of it."""
@@ -261,10 +264,33 @@ class TeacherConfig(LearnerConfig):
         description="recommenders whose mean prediction the teacher learns; 1: it learns from the log itself; auto: 4 "
         "where interactions times items are at most a billion, 2 up to ten billion, and 1 beyond",
     )
+    ensemble: Literal["auto"] | tuple[str, ...] = Field(
+        default="auto",
+        description="architectures of the members, by turns; auto: sasrec and gru4rec for a teacher that is one of "
+        "them, which err differently, and the teacher's own for another",
+    )
     student_dropout: float = Field(default=0.1, ge=0, lt=1, description="of a teacher that learns from others")
     keep_epochs: tuple[PositiveInt, ...] = Field(
         default=(1, 2, 4, 8, 16, 32, 64), description="epochs whose parameters are kept"
     )
+
+    @field_validator("ensemble", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        """`sasrec,gru4rec` is a list, as on a command line."""
+        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) and value != "auto" else value
+
+    @model_validator(mode="after")
+    def _asked_alike(self) -> Self:
+        for name in self._ensemble():
+            if name != self.learner and not {name, self.learner} <= set(CAUSAL):
+                raise ValueError(
+                    f"teacher.ensemble: {name} is not asked what {self.learner} is asked, so it cannot teach it; "
+                    f"{' and '.join(CAUSAL)} can teach each other, any other architecture only itself"
+                )
+        if not self._ensemble():
+            raise ValueError("teacher.ensemble names no architecture; leave it at auto")
+        return self
 
     @model_validator(mode="after")
     def _heads_divide_dim(self) -> Self:
@@ -284,6 +310,23 @@ class TeacherConfig(LearnerConfig):
             return self.members
         cost = num_interactions * num_items
         return next((members for most, members in MEMBERS.items() if cost <= most), 1)
+
+    def of_members(self, count: int) -> tuple["TeacherConfig", ...]:
+        """The settings of so many members."""
+        names = self._ensemble()
+        return tuple(self._of_member(names[index % len(names)]) for index in range(count))
+
+    def _ensemble(self) -> tuple[str, ...]:
+        if self.ensemble != "auto":
+            return self.ensemble
+        # The teacher's own first: it goes on from there.
+        return (self.learner, *(name for name in CAUSAL if name != self.learner and self.learner in CAUSAL))
+
+    def _of_member(self, learner: str) -> "TeacherConfig":
+        if learner == self.learner:
+            return self
+        training = self.model_dump(exclude=set(LearnerConfig.model_fields) | {"ensemble"})
+        return TeacherConfig(learner=learner, **training)
 
     def of_student(self) -> Self:
         """The settings of a teacher that learns from others."""

@@ -26,10 +26,12 @@ class Member:
 
     Attributes:
         name: of its part in what is kept.
+        config: its architecture and optimiser settings.
         seed: decides everything random in it.
     """
 
     name: str
+    config: TeacherConfig
     seed: int
 
 
@@ -57,7 +59,6 @@ def time_taken(seconds: Sequence[float], count: int) -> float:
 def train_apart(
     members: Mapping[str, Member],
     dataset: Dataset,
-    config: TeacherConfig,
     *,
     length: int,
     parts: Parts,
@@ -68,7 +69,6 @@ def train_apart(
     Args:
         members: by title.
         dataset: the log.
-        config: optimiser settings and width.
         length: positions they read.
         parts: where they are kept.
         progress: where to report.
@@ -78,23 +78,23 @@ def train_apart(
     """
     waiting = list(members.items())
     count = processes_for(len(waiting))
-    epochs = dict.fromkeys(members, 0)
-    room = _Classroom(sendable(dataset), config, length)
+    left = {title: member.config.epochs for title, member in members.items()}
+    room = _Classroom(sendable(dataset), length)
     threads = torch.get_num_threads() // count
     with (
-        progress.task("recommenders for the teacher", len(waiting) * config.epochs) as task,
+        progress.task("recommenders for the teacher", sum(left.values())) as task,
         Workers[tuple[str, Member], Snapshot](
             room, count, threads=threads, remedy="lower teacher.members; those that are done are kept"
         ) as workers,
     ):
 
         def told(titled: tuple[str, Member], note: str) -> None:
-            epochs[titled[0]] += 1
+            left[titled[0]] -= 1
             task.advance(f"{titled[0]}: {note}")
 
         def done(titled: tuple[str, Member], outcome: Snapshot) -> None:
             # It stopped early: the epochs it was spared are done too.
-            task.advance(f"{titled[0]}: done", units=config.epochs - epochs[titled[0]])
+            task.advance(f"{titled[0]}: done", units=left[titled[0]])
             parts.part(titled[1].name).finish(outcome)
 
         workers.run(lambda: waiting.pop(0) if waiting else None, done, told=told, idle=parts.offer)
@@ -105,11 +105,10 @@ class _Classroom:
     """What a process needs to train members; see `train_apart`."""
 
     dataset: Dataset | Path
-    config: TeacherConfig
     length: int
 
     def open(self) -> "_Training":
-        return _Training(opened(self.dataset), self.config, self.length)
+        return _Training(opened(self.dataset), self.length)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +116,6 @@ class _Training:
     """Trains members."""
 
     dataset: Dataset
-    config: TeacherConfig
     length: int
 
     def perform(self, task: tuple[str, Member], tell: Tell) -> Snapshot:
@@ -125,7 +123,7 @@ class _Training:
         ends = _End()
         fit_to_log(
             self.dataset,
-            self.config,
+            member.config,
             length=self.length,
             seed=member.seed,
             progress=_Telling(tell),

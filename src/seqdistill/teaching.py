@@ -1,23 +1,30 @@
 """The teacher: one recommender trained on the log, or the student of several.
 
 A log is a sample, and a recommender fits its noise as well as its law; several trained from different seeds fit
-different noise, so their mean prediction is better than that of any (an ensemble), and one trained on that mean keeps
-most of the gain in the size of one (distillation: Hinton et al., 2015). It goes on from the first of them, which takes
-a fraction of the epochs that a random start takes. A summary needs one teacher, whose item embedding becomes the item
+different noise, and several of different architectures miss different parts of the law, so their mean prediction is
+better than that of any (an ensemble), and one trained on that mean keeps most of the gain in the size of one
+(distillation: Hinton et al., 2015). It goes on from the first of its own architecture, which takes a fraction of the
+epochs that a random start takes. A summary needs one teacher, whose item embedding becomes the item
 factor and whose states become targets; the better it is, the better what comes from it.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import torch
 
 from seqdistill.config import TeacherConfig
 from seqdistill.data.dataset import Dataset
+from seqdistill.evaluation.metrics import SELECTION
 from seqdistill.members import Member, can_be_trained_apart, processes_for, time_taken, train_apart
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import KEEP_NOTHING, Keeper, Parts
 from seqdistill.seeding import derive_seed
 from seqdistill.training import FittedToLog, fit_to_log
+
+WORTH = 0.9
+"""Share of the best member's validation NDCG@100 that a member must reach to be learned from: on some logs one
+architecture ranks far worse than another, and would only blur what that one has to say."""
 
 
 def fit_teacher(
@@ -54,16 +61,16 @@ def fit_teacher(
         )
     parts = Parts(keeper)
     members = {
-        f"teacher {index + 1} of {count}": Member(f"member {index + 1}", derive_seed(seed, "member", index))
-        for index in range(count)
+        f"teacher {index + 1} of {count}": Member(f"member {index + 1}", own, derive_seed(seed, "member", index))
+        for index, own in enumerate(config.of_members(count))
     }
     missing = {title: member for title, member in members.items() if not parts.has(member.name)}
     if processes_for(len(missing)) > 1 and can_be_trained_apart(config, device):
-        train_apart(missing, dataset, config, length=length, parts=parts, progress=progress)
+        train_apart(missing, dataset, length=length, parts=parts, progress=progress)
     fitted = [
         fit_to_log(
             dataset,
-            config,
+            member.config,
             length=length,
             seed=member.seed,
             device=device,
@@ -79,8 +86,8 @@ def fit_teacher(
         length=length,
         seed=derive_seed(seed, "student"),
         device=device,
-        guides=[member.model for member in fitted],
-        start=fitted[0].model,
+        guides=[member.model for member in worth_learning_from(fitted)],
+        start=next((m.model for m, own in zip(fitted, members.values(), strict=True) if own.config is config), None),
         progress=progress,
         title="teacher, learning from them",
         keeper=parts.part("student"),
@@ -88,3 +95,9 @@ def fit_teacher(
     together = processes_for(count) if can_be_trained_apart(config, device) else 1
     seconds = time_taken([member.seconds for member in fitted], together)
     return dataclasses.replace(student, seconds=student.seconds + seconds)
+
+
+def worth_learning_from(members: Sequence[FittedToLog]) -> list[FittedToLog]:
+    """Those whose validation NDCG@100 is at least `WORTH` of the best one's."""
+    best = max(member.validation[SELECTION] for member in members)
+    return [member for member in members if member.validation[SELECTION] >= WORTH * best]

@@ -97,7 +97,7 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
         device: where to train.
         item_factor: the embedding, frozen, [num_items, dim]; None for one of its own, trained from random.
         guides: recommenders whose mean prediction is the target, in place of the item that follows; of the same
-            architecture, and in evaluation mode.
+            architecture or one that is asked the same, and in evaluation mode.
         start: a recommender of the same shape whose parameters training begins from; None for random ones.
         progress: where to report.
         title: of the report.

@@ -346,7 +346,7 @@ class DistillConfig(Section):
     targets: Targets = "separate"
     start: Literal["generated", "real", "random"] = Field(
         default="generated",
-        description="where the factors start: sequences the teacher generates, users' own, or noise",
+        description="where the factors start: sequences that cover what the teacher generates, users' own, or noise",
     )
     sharpness: float = Field(
         default=0.9, gt=0, lt=1, description="mean probability of the item itself where the inputs start"

@@ -4,7 +4,7 @@ import torch
 
 from planted import planted_dataset
 from seqdistill.data import Dataset
-from seqdistill.evaluation.coresets import Choice, RealSequences, farthest_first, mean_embedding
+from seqdistill.evaluation.coresets import Choice, RealSequences, mean_embedding
 
 LOG, _ = planted_dataset(num_users=40, length=12)
 FACTOR = torch.randn(LOG.num_items, 6, generator=torch.Generator().manual_seed(0))
@@ -32,19 +32,6 @@ def test_random_and_k_center_differ_between_seeds_and_longest_does_not() -> None
     for choice, differs in expected:
         one, other = (sequences.choose(choice, 8, seed=seed) for seed in (1, 2))
         assert torch.equal(one, other) != differs
-
-
-def test_farthest_first_is_greedy() -> None:
-    rng = torch.Generator().manual_seed(4)
-    points = torch.randn(60, 3, generator=rng)
-    chosen = farthest_first(points, 12, seed=5).tolist()
-    for place in range(1, len(chosen)):
-        distance = torch.cdist(points, points[chosen[:place]]).amin(1)
-        assert float(distance[chosen[place]]) == pytest.approx(float(distance.max()), rel=1e-4)
-
-
-def test_farthest_first_takes_no_row_twice_even_of_equal_ones() -> None:
-    assert sorted(farthest_first(torch.ones(7, 2), 7, seed=0).tolist()) == list(range(7))
 
 
 def test_longest_come_first_and_recent_ones_end_last() -> None:

@@ -18,17 +18,10 @@ from seqdistill.distillation.batches import WindowBatches
 from seqdistill.distillation.inner import Inputs
 from seqdistill.distillation.inner_loop import InnerLoop, build_inner_loop
 from seqdistill.distillation.outer import OuterLoss
-from seqdistill.distillation.start import (
-    decompose,
-    generate_sequences,
-    random_factors,
-    real_sequences,
-    sharp_queries,
-)
+from seqdistill.distillation.start import start_factors
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.metrics import SELECTION, summarise
 from seqdistill.evaluation.ranking import rank_held_out
-from seqdistill.learners import Recommender
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import (
     KEEP_NOTHING,
@@ -384,32 +377,6 @@ def _restored(kept: Snapshot, dataset: Dataset, teacher: FittedToLog, config: Di
 
 def _factors(kept: Snapshot, name: str) -> Factors:
     return Factors(**under(kept.tensors, name))
-
-
-def start_factors(dataset: Dataset, teacher: Recommender, config: DistillConfig, seed: int) -> Factors:
-    """Factors before the first outer step; see `start`."""
-    item_factor = teacher.embedding.detach()
-    rng = torch.Generator().manual_seed(seed)
-    n, length, separate = config.num_sequences, config.length, config.targets == "separate"
-    if config.start == "random":
-        width = item_factor.shape[1] * (2 if separate else 1)
-        return random_factors(n, length, width, config.ranks, item_factor, rng)
-    items = start_sequences(dataset, teacher, config, rng)
-    read = sharp_queries(items, item_factor, config.sharpness)
-    if separate:
-        with torch.no_grad():
-            read = torch.cat([read, teacher(items)], dim=-1)
-    return decompose(read, config.ranks)
-
-
-def start_sequences(dataset: Dataset, teacher: Recommender, config: DistillConfig, rng: torch.Generator) -> Tensor:
-    """Items of the sequences the factors start from, int64 [n, l]."""
-    n, length = config.num_sequences, config.length
-    if config.start == "real":
-        return real_sequences(dataset, num_sequences=n, length=length, rng=rng).to(teacher.embedding.device)
-    trained = dataset.training_ends > dataset.offsets[:-1]
-    first = torch.from_numpy(dataset.items[dataset.offsets[:-1][trained]])
-    return generate_sequences(teacher, first, num_sequences=n, length=length, repeats=dataset.has_repeats, rng=rng)
 
 
 def _rms(tensor: Tensor) -> float:

@@ -1,5 +1,8 @@
 """Where the factors start: sequences a teacher generates, users' own sequences, or noise.
 
+Of the sequences that a teacher generates, those are kept that cover them all (k-center, by the teacher's last states):
+a few dozen drawn at random leave out much of what users do, and an embedding learned anew misses it most.
+
 A summary that starts at a sequence reads (nearly) its items and predicts what the teacher predicts after each of them:
 the query of an input is fitted until the item has most of the mass, and the query of a target is the teacher's state,
 since the teacher's prediction is softmax(h V^T).
@@ -10,6 +13,8 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from seqdistill.config import DistillConfig
+from seqdistill.covering import farthest_first
 from seqdistill.data.dataset import Dataset
 from seqdistill.learners import Recommender
 from seqdistill.summary import Factors
@@ -18,40 +23,97 @@ SHARPEN_STEPS = 500
 SHARPEN_RATE = 0.05
 """Adam's step relative to the root mean square of the queries it starts from."""
 MAX_LOGITS = 16_000_000
+SEQUENCES_AT_ONCE = 256
+DRAWN_FOR_EACH = 50
+"""Sequences that are generated for each one that is kept, where the catalogue is not too large."""
+MAX_DRAWN_FROM = 2_000_000_000
+"""Probabilities that generating may form in all, a minute's work."""
 RANDOM_QUERY_STD = 1.0
 
 
-@torch.no_grad()
-def generate_sequences(
-    teacher: Recommender, first_items: Tensor, *, num_sequences: int, length: int, repeats: bool, rng: torch.Generator
+def start_factors(dataset: Dataset, teacher: Recommender, config: DistillConfig, seed: int) -> Factors:
+    """Factors before the first outer step."""
+    item_factor = teacher.embedding.detach()
+    rng = torch.Generator().manual_seed(seed)
+    n, length, separate = config.num_sequences, config.length, config.targets == "separate"
+    if config.start == "random":
+        width = item_factor.shape[1] * (2 if separate else 1)
+        return random_factors(n, length, width, config.ranks, item_factor, rng)
+    draw = real_sequences if config.start == "real" else covering_sequences
+    items = draw(dataset, teacher, num_sequences=n, length=length, rng=rng)
+    read = sharp_queries(items, item_factor, config.sharpness)
+    if separate:
+        with torch.no_grad():
+            read = torch.cat([read, teacher(items)], dim=-1)
+    return decompose(read, config.ranks)
+
+
+def covering_sequences(
+    dataset: Dataset, teacher: Recommender, *, num_sequences: int, length: int, rng: torch.Generator
 ) -> Tensor:
-    """Sample sequences step by step from a teacher's predictions; they are nobody's history.
+    """Of `DRAWN_FOR_EACH` times as many generated sequences (fewer for a large catalogue), those that cover them.
 
     Args:
+        dataset: the log, see `generate_sequences`.
         teacher: in evaluation mode.
-        first_items: int64 [any], ids to draw the first item from.
         num_sequences: n.
         length: l.
-        repeats: whether an item may come twice in a sequence; also allowed where the catalogue is shorter than
-            `length`.
         rng: on the CPU.
 
     Returns:
         int64 [n, l] ids.
     """
-    device = teacher.embedding.device
-    drawn = first_items[torch.randint(len(first_items), (num_sequences, 1), generator=rng)].to(device)
-    for _ in range(length - 1):
+    affordable = MAX_DRAWN_FROM // (length * dataset.num_items)
+    drawn = num_sequences * max(1, min(DRAWN_FOR_EACH, affordable // num_sequences))
+    generated = generate_sequences(dataset, teacher, num_sequences=drawn, length=length, rng=rng)
+    with torch.no_grad():
+        states = torch.cat([teacher.last_states(part).cpu() for part in torch.split(generated, SEQUENCES_AT_ONCE)])
+    return generated[torch.from_numpy(farthest_first(states, num_sequences, rng.initial_seed()))]
+
+
+@torch.no_grad()
+def generate_sequences(
+    dataset: Dataset, teacher: Recommender, *, num_sequences: int, length: int, rng: torch.Generator
+) -> Tensor:
+    """Sample sequences step by step from a teacher's predictions; they are nobody's history.
+
+    They begin as users' do. An item comes twice in one only if the log has such users, or fewer items than `length`.
+
+    Args:
+        dataset: the log.
+        teacher: in evaluation mode.
+        num_sequences: how many.
+        length: their items.
+        rng: on the CPU.
+
+    Returns:
+        int64 [num_sequences, length] ids.
+    """
+    trained = dataset.training_ends > dataset.offsets[:-1]
+    first_items = torch.from_numpy(dataset.items[dataset.offsets[:-1][trained]])
+    begun = first_items[torch.randint(len(first_items), (num_sequences, 1), generator=rng)]
+    at_once = min(SEQUENCES_AT_ONCE, max(1, MAX_LOGITS // dataset.num_items))
+    parts = [begin.to(teacher.embedding.device) for begin in torch.split(begun, at_once)]
+    repeats = dataset.has_repeats or dataset.num_items < length
+    return torch.cat([_gone_on_with(part, teacher, length, rng, repeats=repeats) for part in parts])
+
+
+def _gone_on_with(drawn: Tensor, teacher: Recommender, length: int, rng: torch.Generator, *, repeats: bool) -> Tensor:
+    while drawn.shape[1] < length:
         scores = teacher.scores(teacher.last_states(drawn))
-        if not repeats and drawn.shape[1] < scores.shape[1]:
+        if not repeats:
             scores = scores.scatter(1, drawn - 1, -torch.inf)
         following = torch.multinomial(scores.softmax(-1).cpu(), 1, generator=rng) + 1
-        drawn = torch.cat([drawn, following.to(device)], dim=1)
+        drawn = torch.cat([drawn, following.to(drawn.device)], dim=1)
     return drawn
 
 
-def real_sequences(dataset: Dataset, *, num_sequences: int, length: int, rng: torch.Generator) -> Tensor:
+def real_sequences(
+    dataset: Dataset, teacher: Recommender, *, num_sequences: int, length: int, rng: torch.Generator
+) -> Tensor:
     """Training sequences of randomly drawn users, the most recent items of each; short ones are joined up to `length`.
+
+    The arguments are those of `covering_sequences`.
 
     Returns:
         int64 [n, l] ids.
@@ -67,7 +129,7 @@ def real_sequences(dataset: Dataset, *, num_sequences: int, length: int, rng: to
             wanted -= len(kept[-1])
             if wanted == 0:
                 break
-    return torch.cat(kept).view(num_sequences, length)
+    return torch.cat(kept).view(num_sequences, length).to(teacher.embedding.device)
 
 
 def sharp_queries(items: Tensor, item_factor: Tensor, sharpness: float) -> Tensor:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqdistill.covering import farthest_first
 from seqdistill.data.blocks import Ints
 from seqdistill.data.dataset import Dataset
 from seqdistill.learners import Recommender
@@ -116,28 +117,3 @@ def mean_embedding(item_factor: Tensor) -> States:
         return embedded.sum(1) / inside.sum(1).clamp(min=1)
 
     return states
-
-
-def farthest_first(features: Tensor, count: int, seed: int) -> Ints:
-    """Greedy k-center (Gonzalez, 1985): each choice is the row farthest from all chosen ones; the first is drawn.
-
-    Args:
-        features: [rows, width].
-        count: rows wanted, at most all.
-        seed: of the first row.
-
-    Returns:
-        int64 [count] of distinct rows, in the order they were chosen.
-    """
-    chosen = np.empty(count, dtype=np.int64)
-    current = int(np.random.default_rng(seed).integers(len(features)))
-    distance = torch.full((len(features),), torch.inf)
-    squares = features.square().sum(1)
-    for place in range(count):
-        chosen[place] = current
-        to_current = squares - 2 * (features @ features[current]) + squares[current]
-        distance = torch.minimum(distance, to_current.clamp(min=0))
-        # Rows may coincide, and a chosen one must not come again.
-        distance[current] = -1.0
-        current = int(distance.argmax())
-    return chosen

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -77,17 +76,9 @@ class Sources:
         return Sequences(items, torch.cat(states), items > 0, self.teacher.embedding.detach())
 
     def _generated(self, count: int, seed: int) -> Tensor:
-        """Sequences sampled from the teacher, which begin as users' do."""
-        trained = self.dataset.training_ends > self.dataset.offsets[:-1]
-        first = torch.from_numpy(np.asarray(self.dataset.items[self.dataset.offsets[:-1][trained]]))
-        return generate_sequences(
-            self.teacher,
-            first,
-            num_sequences=count,
-            length=self.summary.length,
-            repeats=self.dataset.has_repeats,
-            rng=torch.Generator().manual_seed(derive_seed(seed, "generated")),
-        )
+        """Sequences sampled from the teacher, as they come."""
+        rng = torch.Generator().manual_seed(derive_seed(seed, "generated"))
+        return generate_sequences(self.dataset, self.teacher, num_sequences=count, length=self.summary.length, rng=rng)
 
 
 def noise(summary: Summary, seed: int) -> Sequences:

@@ -1,0 +1,89 @@
+"""The sequences a summary starts from."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from planted import FOLLOWS, NUM_ITEMS, planted_dataset
+from seqdistill.config import LearnerConfig, TeacherConfig
+from seqdistill.data import Dataset
+from seqdistill.distillation import start
+from seqdistill.distillation.start import covering_sequences, generate_sequences
+from seqdistill.learners import Recommender, build_learner
+from seqdistill.training import fit_to_log
+
+LOG, SUCCESSOR = planted_dataset()
+LENGTH = 10
+
+
+@pytest.fixture(scope="module")
+def teacher() -> Recommender:
+    config = TeacherConfig(dim=16, dropout=0.0, learning_rate=2e-2, batch_size=32, epochs=40, members=1)
+    return fit_to_log(LOG, config, length=LENGTH, seed=0).model
+
+
+def untaught(dataset: Dataset) -> Recommender:
+    torch.manual_seed(0)
+    learner = build_learner(LearnerConfig(), dim=8, length=LENGTH, dropout=0.0)
+    return Recommender.fresh(learner, dataset.num_items).eval()
+
+
+def generated(dataset: Dataset, teacher: Recommender, count: int, seed: int = 0) -> Tensor:
+    rng = torch.Generator().manual_seed(seed)
+    return generate_sequences(dataset, teacher, num_sequences=count, length=LENGTH, rng=rng)
+
+
+def covering(teacher: Recommender, count: int, seed: int = 0) -> Tensor:
+    rng = torch.Generator().manual_seed(seed)
+    return covering_sequences(LOG, teacher, num_sequences=count, length=LENGTH, rng=rng)
+
+
+def without_repeats() -> Dataset:
+    rng = np.random.default_rng(0)
+    items = np.concatenate([rng.permutation(NUM_ITEMS)[:12] + 1 for _ in range(50)])
+    return Dataset("once", items, np.arange(51) * 12, LOG.item_ids, LOG.user_ids[:50], LOG.provenance)
+
+
+def test_generated_sequences_follow_the_law_the_teacher_learned(teacher: Recommender) -> None:
+    drawn = generated(LOG, teacher, 400).numpy()
+    follows = (SUCCESSOR[drawn[:, :-1]] == drawn[:, 1:]).mean()
+    assert follows == pytest.approx(FOLLOWS, abs=0.05)
+    begins = LOG.items[LOG.offsets[:-1]]
+    assert set(drawn[:, 0].tolist()) <= set(np.asarray(begins).tolist())
+
+
+def test_an_item_comes_twice_only_where_the_log_has_repeats(teacher: Recommender) -> None:
+    once = without_repeats()
+    assert not once.has_repeats
+    assert LOG.has_repeats
+    drawn = generated(once, untaught(once), 100)
+    assert all(len(set(row)) == LENGTH for row in drawn.tolist())
+    assert any(len(set(row)) < LENGTH for row in generated(LOG, teacher, 100).tolist())
+
+
+@torch.no_grad()
+def distance_to_nearest(teacher: Recommender, many: Tensor, few: Tensor) -> float:
+    """Largest distance of the state after one of many sequences to the nearest after a few."""
+    return float(torch.cdist(teacher.last_states(many), teacher.last_states(few)).amin(1).max())
+
+
+def test_the_start_covers_what_the_teacher_generates_better_than_as_many_as_they_come(teacher: Recommender) -> None:
+    others = generated(LOG, teacher, 500, seed=99)
+    covered = [distance_to_nearest(teacher, others, covering(teacher, 15, seed)) for seed in range(5)]
+    drawn = [distance_to_nearest(teacher, others, generated(LOG, teacher, 15, seed)) for seed in range(5)]
+    assert max(covered) < min(drawn)
+
+
+def test_too_large_a_catalogue_to_choose_from_many_leaves_the_generated_ones(
+    teacher: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "MAX_DRAWN_FROM", 1)
+    assert sorted(covering(teacher, 15).tolist()) == sorted(generated(LOG, teacher, 15).tolist())
+
+
+def test_parts_generated_apart_are_as_long_and_as_many(teacher: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "SEQUENCES_AT_ONCE", 7)
+    drawn = generated(LOG, teacher, 30)
+    assert drawn.shape == (30, LENGTH)
+    assert ((drawn >= 1) & (drawn <= NUM_ITEMS)).all()

@@ -6,9 +6,9 @@ import torch
 from pydantic import ValidationError
 
 from planted import planted_dataset
-from seqdistill.config import PUBLISHED, LearnerConfig, TeacherConfig, parse_config
+from seqdistill.config import CAUSAL, MIXED, PUBLISHED, LearnerConfig, TeacherConfig, parse_config
 from seqdistill.errors import SeqDistillError
-from seqdistill.learners import Recommender, build_learner
+from seqdistill.learners import LEARNERS, Recommender, build_learner
 from seqdistill.members import time_taken
 from seqdistill.seeding import seeded
 from seqdistill.teaching import fit_teacher, worth_learning_from
@@ -132,6 +132,7 @@ def test_members_take_turns_among_architectures_that_are_asked_alike() -> None:
     assert architectures(4) == ["sasrec", "gru4rec", "sasrec", "gru4rec"]
     assert architectures(2, learner="gru4rec") == ["gru4rec", "sasrec"]
     assert architectures(3, ensemble="sasrec") == ["sasrec", "sasrec", "sasrec"]
+    assert architectures(3, ensemble="sasrec,narm") == ["sasrec", "narm", "sasrec"]
     assert architectures(2, learner="narm") == ["narm", "narm"]
     assert architectures(2, learner="bert4rec") == ["bert4rec", "bert4rec"]
 
@@ -144,7 +145,19 @@ def test_a_member_of_another_architecture_has_the_same_training_and_its_own_publ
     assert (other.dim, other.dropout, other.learning_rate) == (16, 0.4, 1e-3)
 
 
-@pytest.mark.parametrize("ensemble", [("narm",), ("sasrec", "bert4rec"), ()])
+def test_narm_may_be_among_those_that_sasrec_learns_from() -> None:
+    dataset, _ = planted_dataset(num_users=30, length=10)
+    config = TeacherConfig(dim=8, epochs=3, batch_size=16, members=2, ensemble=("sasrec", "narm"))
+    teacher = fit_teacher(dataset, config, length=LENGTH, seed=0, device=CPU)
+    assert type(teacher.model.learner) is LEARNERS["sasrec"]
+
+
+def test_architectures_that_teach_each_other_answer_for_every_position() -> None:
+    assert all(LEARNERS[name].view == "causal" for name in CAUSAL)
+    assert set(MIXED) <= set(CAUSAL)
+
+
+@pytest.mark.parametrize("ensemble", [("bert4rec",), ("sasrec", "bert4rec"), ()])
 def test_an_ensemble_that_cannot_teach_is_refused(ensemble: tuple[str, ...]) -> None:
     with pytest.raises(ValidationError, match=r"cannot teach it|names no architecture"):
         TeacherConfig(ensemble=ensemble)

@@ -66,8 +66,11 @@ LARGE_CATALOGUE = 20_000
 MANY_NEGATIVES = 4_096
 """Items that are drawn for a batch from a larger catalogue."""
 
-CAUSAL = ("sasrec", "gru4rec")
+CAUSAL = ("sasrec", "gru4rec", "narm")
 """Architectures that predict what follows every position from those before it, and so can be asked the same."""
+
+MIXED = ("sasrec", "gru4rec")
+"""Those that a teacher learns from by default. NARM is not: an epoch of it takes several times as long."""
 
 MEMBERS = {1_000_000_000: 4, 10_000_000_000: 2}
 """Up to so many interactions times items, which is what an epoch costs, a teacher learns from so many others by
@@ -286,7 +289,7 @@ class TeacherConfig(LearnerConfig):
             if name != self.learner and not {name, self.learner} <= set(CAUSAL):
                 raise ValueError(
                     f"teacher.ensemble: {name} is not asked what {self.learner} is asked, so it cannot teach it; "
-                    f"{' and '.join(CAUSAL)} can teach each other, any other architecture only itself"
+                    f"{', '.join(CAUSAL[:-1])} and {CAUSAL[-1]} can teach each other, others only themselves"
                 )
         if not self._ensemble():
             raise ValueError("teacher.ensemble names no architecture; leave it at auto")
@@ -320,7 +323,7 @@ class TeacherConfig(LearnerConfig):
         if self.ensemble != "auto":
             return self.ensemble
         # The teacher's own first: it goes on from there.
-        return (self.learner, *(name for name in CAUSAL if name != self.learner and self.learner in CAUSAL))
+        return (self.learner, *(name for name in MIXED if name != self.learner and self.learner in MIXED))
 
     def _of_member(self, learner: str) -> "TeacherConfig":
         if learner == self.learner:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from seqdistill import api
+from seqdistill.api.given import described
 from seqdistill.artifacts import MANIFEST, read_json
 from seqdistill.config import Config
 from seqdistill.data import Dataset
@@ -15,6 +16,7 @@ from seqdistill.json_values import Json
 from seqdistill.models import TrainedModel
 from seqdistill.runs import RESULT
 from seqdistill.stages import TEACHER, Stages
+from seqdistill.teacher_of import same_teacher
 from seqdistill.training import FittedToLog
 from studies.keeping import shortened
 from studies.study import ScoreboardStudy
@@ -34,10 +36,14 @@ def distilled(study: ScoreboardStudy, around: Surroundings) -> tuple[Dataset, Pa
     config = study.distillation
     dataset = around.log(study.data, config.data)
     run = around.folder(study) / "run"
+    wanted = {"dataset": described(dataset), "config": config.model_dump(mode="json")}
+    others = (folder for folder in sorted(around.work.glob("*/run")) if folder != run and same_teacher(folder, wanted))
     api.distill(
         dataset,
         out=run,
         config=config,
+        evaluation=False,
+        teacher_of=next(others, None),
         resume=True,
         device=around.device,
         progress=around.progress,

@@ -9,7 +9,7 @@ import torch
 
 from seqdistill.api import Run, distill, evaluate, train
 from seqdistill.artifacts import read_json
-from seqdistill.config import Config, load_config
+from seqdistill.config import Config, Layers, load_config, parse_config
 from seqdistill.data import Dataset
 from seqdistill.distillation.start import random_factors
 from seqdistill.errors import SeqDistillError
@@ -223,3 +223,34 @@ def test_what_cannot_work_is_refused_before_any_work_and_leaves_nothing(planted:
     with pytest.raises(SeqDistillError, match="no user has two interactions left to train on"):
         distill(short, out=out)
     assert not out.exists()
+
+
+def test_another_runs_teacher_gives_the_same_summary_without_being_trained_again(
+    planted: Planted, planted_run: tuple[Run, str], small_config: Config, tmp_path: Path
+) -> None:
+    run, folder = planted_run
+    again = distill(planted[0], out=tmp_path / "run", config=small_config, evaluation=False, teacher_of=folder)
+    assert all(torch.equal(a, b) for a, b in zip(again.summary.factors, run.summary.factors, strict=True))
+    assert again.result["rows"] == []
+    assert again.result["seconds"]["teacher"] == run.result["seconds"]["teacher"]
+    assert again.summary.schedules == run.summary.schedules
+    theirs, ours = (Path(place, "teacher", "model.safetensors").read_bytes() for place in (folder, tmp_path / "run"))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"teacher": {"learning_rate": 0.02}}])
+def test_a_teacher_that_would_be_another_is_refused(
+    planted: Planted, planted_run: tuple[Run, str], small_config: Config, changed: Layers
+) -> None:
+    values = small_config.model_dump(mode="json")
+    other = parse_config({**values, **changed, "teacher": {**values["teacher"], **changed.get("teacher", {})}})
+    named = "seed" if "seed" in changed else "teacher.learning_rate"
+    with pytest.raises(SeqDistillError, match=named):
+        distill(planted[0], config=other, teacher_of=planted_run[1])
+
+
+def test_a_teacher_is_taken_over_from_a_finished_run_only(
+    planted: Planted, small_config: Config, tmp_path: Path
+) -> None:
+    with pytest.raises(SeqDistillError, match="no finished run"):
+        distill(planted[0], config=small_config, teacher_of=tmp_path)

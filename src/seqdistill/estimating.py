@@ -103,6 +103,8 @@ def estimate_run(
     config: Config,
     papers: DistillConfig | None,
     *,
+    teacher: bool,
+    evaluation: bool,
     device: torch.device,
     progress: Progress,
 ) -> Estimate:
@@ -112,6 +114,8 @@ def estimate_run(
         dataset: the log.
         config: all settings.
         papers: settings of a second summary, distilled as the paper does.
+        teacher: whether the teacher is to be trained, and not taken over from another run.
+        evaluation: whether the summary is evaluated; if not, only its schedules are chosen.
         device: where to train.
         progress: where to report.
     """
@@ -119,12 +123,16 @@ def estimate_run(
         trial = _Trial(dataset, config, device)
         on_log, epochs = trial.training_on_log(config.teacher)
         task.advance()
-        costs = [trial.teacher(on_log)]
+        costs = [trial.teacher(on_log)] if teacher else []
         for name, settings in (("distilling", config.distill), ("distilling as the paper", papers)):
             if settings is not None:
                 costs.append(trial.distilling(name, settings))
                 task.advance()
-        costs.append(trial.evaluation(on_log, with_papers=papers is not None, task=task))
+        costs.append(
+            trial.evaluation(on_log, with_papers=papers is not None, task=task)
+            if evaluation
+            else trial.schedules(task=task)
+        )
     free = memory.free(device) + (0 if device.type == "cuda" else memory.held())
     return Estimate(tuple(costs), epochs, trial.peak_memory(), free)
 
@@ -199,23 +207,35 @@ class _Trial:
         self._pool_bytes = max(self._pool_bytes, max(0, settings.learner_pool - loops) * state)
         return Cost(name, seconds, seconds)
 
+    def schedules(self, *, task: Task) -> Cost:
+        """The search for the schedules of the summary."""
+        seconds = sum(self._search(self._step_on_sequences(regime), self._ranking("validation")) for regime in REGIMES)
+        task.advance()
+        return Cost("schedules", seconds, seconds)
+
     def evaluation(self, on_log: Cost, *, with_papers: bool, task: Task) -> Cost:
         """All rows of the short evaluation."""
         evaluate = self._config.evaluate
-        longest, rates, seeds = max(evaluate.candidate_steps), len(evaluate.candidate_rates), evaluate.seeds
+        longest, seeds = max(evaluate.candidate_steps), evaluate.seeds
         validation, test = self._ranking("validation"), self._ranking("test")
         seconds, at_most = (seeds * (cost + test) for cost in (on_log.seconds, on_log.at_most))
         soft = {"shared": 2 + with_papers, "fresh": 2 + with_papers}
         hard = {"shared": 2, "fresh": 0}
         for regime in REGIMES:
             step = self._step_on_sequences(regime)
+            search = self._search(step, validation)
             for rows, share, is_soft in ((hard, CONTROLS_SHARE, False), (soft, SUMMARIES_SHARE, True)):
-                search = rates * (longest * step + len(evaluate.candidate_steps) * validation)
                 learners = seeds * longest * step
                 seconds += rows[regime] * (SELECTION_SHARES[is_soft] * search + share * learners + seeds * test)
                 at_most += rows[regime] * (search + learners + seeds * test)
         task.advance()
         return Cost("evaluation", seconds, at_most)
+
+    def _search(self, step: float, validation: float) -> float:
+        """Seconds of the search for a schedule, at most, given those of a training step and of a validation."""
+        evaluate = self._config.evaluate
+        once = max(evaluate.candidate_steps) * step + len(evaluate.candidate_steps) * validation
+        return len(evaluate.candidate_rates) * once
 
     def peak_memory(self) -> int:
         """The most held so far, and what a whole pool of learners adds to it."""

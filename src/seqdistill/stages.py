@@ -11,7 +11,7 @@ from seqdistill.config import Config, DistillConfig
 from seqdistill.data.dataset import Dataset
 from seqdistill.distillation.loop import Distilled, OuterStep, distill_summary
 from seqdistill.errors import SeqDistillError
-from seqdistill.evaluation.short import ShortTable, short_evaluation
+from seqdistill.evaluation.short import ShortTable, only_schedules, short_evaluation
 from seqdistill.json_values import Json
 from seqdistill.models import TrainedModel
 from seqdistill.progress import Progress
@@ -19,6 +19,7 @@ from seqdistill.resuming import KEEP_NOTHING, Keeper, Snapshot, fitting
 from seqdistill.runs import TEACHER, RunDirectory
 from seqdistill.seeding import derive_seed
 from seqdistill.shortage import explained
+from seqdistill.teacher_of import teacher_of
 from seqdistill.teaching import fit_teacher
 from seqdistill.training import FittedToLog
 
@@ -34,6 +35,7 @@ class Stages:
         progress: where to report.
         details: for the manifest of the teacher.
         run: where they are kept; None for a distillation that leaves nothing.
+        teacher_of: a finished run whose teacher is taken over instead of training the same one again.
     """
 
     dataset: Dataset
@@ -42,27 +44,31 @@ class Stages:
     progress: Progress
     details: dict[str, Any]
     run: RunDirectory | None
+    teacher_of: Path | None = None
 
     def teacher(self) -> FittedToLog:
-        """Train the teacher, or read the one that this run has trained.
+        """Train the teacher, or read the one that this run, or another one, has trained.
 
         Raises:
-            SeqDistillError: if its folder is not the one that this run wrote.
+            SeqDistillError: if its folder is not the one that this run wrote, or the other run's is of another request.
         """
         config, keeper = self.config, self._keeper(TEACHER)
         kept = keeper.kept()
         if self.run is not None and kept is not None and "folder" in kept.values:
             return _read_teacher(self.run.path / TEACHER, config.teacher.learner, kept, self.device)
-        with explained("teacher", config, self.dataset.num_items, self.device):
-            fitted = fit_teacher(
-                self.dataset,
-                config.teacher,
-                length=config.distill.length,
-                seed=derive_seed(config.seed, "teacher"),
-                device=self.device,
-                progress=self.progress,
-                keeper=keeper,
-            )
+        if self.teacher_of is not None:
+            fitted = teacher_of(self.teacher_of, self.details, self.device)
+        else:
+            with explained("teacher", config, self.dataset.num_items, self.device):
+                fitted = fit_teacher(
+                    self.dataset,
+                    config.teacher,
+                    length=config.distill.length,
+                    seed=derive_seed(config.seed, "teacher"),
+                    device=self.device,
+                    progress=self.progress,
+                    keeper=keeper,
+                )
         if self.run is not None:
             folder = self.run.path / TEACHER
             length, item_ids = config.distill.length, self.dataset.item_ids
@@ -106,6 +112,18 @@ class Stages:
                 title=title,
                 record=record,
                 keeper=self._keeper(title),
+            )
+
+    def schedules(self, distilled: Distilled) -> ShortTable:
+        """No row, but how learners are to be trained on the summary."""
+        with explained("evaluate", self.config, self.dataset.num_items, self.device):
+            return only_schedules(
+                self.dataset,
+                self.config,
+                distilled,
+                device=self.device,
+                progress=self.progress,
+                keeper=self._keeper("evaluation"),
             )
 
     def table(self, distilled: Distilled, papers: Distilled | None) -> ShortTable:

@@ -35,12 +35,14 @@ class Run:
     reused: bool = False
 
 
-def distill(
+def distill(  # noqa: PLR0913 - most have a default
     data: str | Path | Dataset,
     *,
     out: str | Path | None = None,
     config: Config | None = None,
     paper: bool = False,
+    evaluation: bool = True,
+    teacher_of: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
     device: str = "auto",
@@ -57,6 +59,10 @@ def distill(
         config: all settings.
         paper: distil a second time as the paper does (targets tied, random start, last position and one cut, a new
             learner every outer step) and add that row.
+        evaluation: train and test learners on the summary and on what it has to beat; without it, only the schedules
+            that the summary recommends are chosen.
+        teacher_of: a finished run of the same log, seed, length and teacher settings, whose teacher is taken over; it
+            changes no figure.
         resume: go on with the unfinished run of these settings in `out`; what comes out is what would have come out of
             it uninterrupted, bit for bit on a CPU.
         overwrite: replace whatever run `out` holds.
@@ -73,17 +79,18 @@ def distill(
     config = config or Config()
     target = resolve_device(device)
     dataset = _distillable(data, config, notify, progress)
-    request = _request(dataset, config, paper=paper)
+    request = _request(dataset, config, paper=paper, evaluation=evaluation)
+    other = None if teacher_of is None else Path(teacher_of)
     tell = notify or _ignore
     if out is None:
         tell_notes(dataset, notify)
-        return _distill(Stages(dataset, config, target, progress, _details(request), None), request, paper=paper)
+        return _distill(Stages(dataset, config, target, progress, _details(request), None, other), request)
     run = RunDirectory(Path(out), config.run, interruption)
     if not overwrite and (result := run.finished_result(request)) is not None:
         return Run(Summary.load(run.path / SUMMARY), result, reused=True)
     with run.opened(request, environment(target), resume=resume, overwrite=overwrite, notify=tell):
         tell_notes(dataset, notify)
-        return _distill(Stages(dataset, config, target, progress, _details(request), run), request, paper=paper)
+        return _distill(Stages(dataset, config, target, progress, _details(request), run, other), request)
 
 
 def estimate(
@@ -91,6 +98,8 @@ def estimate(
     *,
     config: Config | None = None,
     paper: bool = False,
+    evaluation: bool = True,
+    teacher_of: str | Path | None = None,
     device: str = "auto",
     progress: Progress = SILENT,
     notify: Notify | None = None,
@@ -101,6 +110,8 @@ def estimate(
         data: as for `distill`.
         config: as for `distill`.
         paper: as for `distill`.
+        evaluation: as for `distill`.
+        teacher_of: as for `distill`.
         device: as for `distill`.
         progress: where to report.
         notify: gets lines a user should see once.
@@ -113,7 +124,15 @@ def estimate(
     dataset = _distillable(data, config, notify, progress)
     tell_notes(dataset, notify)
     papers = paper_settings(config.distill) if paper else None
-    return estimate_run(dataset, config, papers, device=target, progress=progress)
+    return estimate_run(
+        dataset,
+        config,
+        papers,
+        teacher=teacher_of is None,
+        evaluation=evaluation,
+        device=target,
+        progress=progress,
+    )
 
 
 def paper_settings(config: DistillConfig) -> DistillConfig:
@@ -147,13 +166,14 @@ def _distillable(data: str | Path | Dataset, config: Config, notify: Notify | No
     return usable_log(data, config, notify, progress)
 
 
-def _distill(stages: Stages, request: dict[str, Any], *, paper: bool) -> Run:
-    """All stages, or those that are left of them."""
+def _distill(stages: Stages, request: dict[str, Any]) -> Run:
+    """All stages that are asked for, or those that are left of them."""
     dataset, config, run = stages.dataset, stages.config, stages.run
     teacher = stages.teacher()
     distilled = stages.summary(teacher, config.distill, "distilling")
-    papers = stages.summary(teacher, paper_settings(config.distill), "distilling as the paper") if paper else None
-    table = stages.table(distilled, papers)
+    settings = paper_settings(config.distill)
+    papers = stages.summary(teacher, settings, "distilling as the paper") if request["paper"] else None
+    table = stages.schedules(distilled) if "evaluation" in request else stages.table(distilled, papers)
     summary = Summary(
         distilled.summary.factors,
         distilled.summary.item_factor,
@@ -188,9 +208,10 @@ def _distill(stages: Stages, request: dict[str, Any], *, paper: bool) -> Run:
     return Run(summary, result)
 
 
-def _request(dataset: Dataset, config: Config, *, paper: bool) -> dict[str, Any]:
+def _request(dataset: Dataset, config: Config, *, paper: bool, evaluation: bool) -> dict[str, Any]:
     """What identifies a run: it is the same work exactly if these are equal."""
     return {
+        **({} if evaluation else {"evaluation": False}),
         "seqdistill": __version__,
         "dataset": described(dataset),
         "paper": paper,

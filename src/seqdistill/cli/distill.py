@@ -18,6 +18,20 @@ Out = Annotated[
 Paper = Annotated[
     bool, typer.Option("--paper", help="Distil a second time as the TD3 paper does, for a row to compare with.")
 ]
+NoEvaluation = Annotated[
+    bool,
+    typer.Option(
+        "--no-evaluation", help="Only distil: train no learners to compare; most of the time on a large log is theirs."
+    ),
+]
+TeacherOf = Annotated[
+    Path | None,
+    typer.Option(
+        "--teacher",
+        metavar="RUN",
+        help="Take over the teacher of a finished run of the same log, seed, length and teacher settings.",
+    ),
+]
 Memory = Annotated[
     str | None,
     typer.Option(
@@ -59,6 +73,8 @@ def distill(
     out: Out,
     learner: Learners = None,
     paper: Paper = False,
+    no_evaluation: NoEvaluation = False,
+    teacher_of: TeacherOf = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
     on_nonfinite: OnNonfinite = None,
@@ -97,7 +113,14 @@ def distill(
 
     if dry_run:
         found = api.estimate(
-            data, config=config, paper=paper, device=device, progress=terminal.progress, notify=terminal.notify
+            data,
+            config=config,
+            paper=paper,
+            evaluation=not no_evaluation,
+            teacher_of=teacher_of,
+            device=device,
+            progress=terminal.progress,
+            notify=terminal.notify,
         )
         terminal.show(found.as_json(), lambda console: print_estimate(console, found.as_json()))
         return
@@ -106,6 +129,8 @@ def distill(
         out=out,
         config=config,
         paper=paper,
+        evaluation=not no_evaluation,
+        teacher_of=teacher_of,
         resume=resume,
         overwrite=overwrite,
         device=device,
@@ -117,9 +142,10 @@ def distill(
         terminal.notify(f"{out} holds the finished run of these settings; nothing was computed anew")
 
     def render(console: Console) -> None:
-        print_result(console, run.result)
+        if run.result["rows"]:
+            print_result(console, run.result)
+            console.print()
         seconds = run.result["seconds"]
-        console.print()
         print_line(console, f"teacher {duration(seconds['teacher'])}, distillation {duration(seconds['distill'])}")
         print_line(console, f"next: seqdistill train {out / 'summary'} --out MODEL")
 

@@ -80,6 +80,34 @@ def short_evaluation(
     return ShortTable([row.as_json(full) for row in rows], schedules)
 
 
+def only_schedules(
+    dataset: Dataset,
+    config: Config,
+    distilled: Distilled,
+    *,
+    device: torch.device = CPU,
+    progress: Progress = SILENT,
+    keeper: Keeper = KEEP_NOTHING,
+) -> ShortTable:
+    """The schedules of the distilled summary, chosen on validation items, without a row: no test item is looked at.
+
+    Args:
+        dataset: the log.
+        config: all settings.
+        distilled: the summary in question.
+        device: where to train.
+        progress: where to report.
+        keeper: is offered to stop between two steps.
+    """
+    evaluator = Evaluator(dataset, config, device, progress, Parts(keeper).offer)
+    schedules: dict[Regime, Schedule] = {}
+    with progress.task("how to train on it", len(REGIMES)) as task:
+        for regime in REGIMES:
+            schedules[regime] = evaluator.choose_schedule(regime, _always(distilled.summary))
+            task.advance(f"{regime}: {schedules[regime].steps} steps at rate {schedules[regime].learning_rate:g}")
+    return ShortTable([], schedules)
+
+
 def _always(summary: Summary) -> SequencesOf:
     sequences = summary.sequences()
     return lambda _seed: sequences

@@ -43,7 +43,7 @@ def epoch_of(dataset: Dataset, *, dim: int, length: int, targets_per_step: int, 
     config = TeacherConfig(dim=dim, negatives="all")
     learner = build_learner(config, dim=dim, length=length, dropout=config.dropout)
     model = Recommender.fresh(learner, dataset.num_items)
-    optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
+    optimiser = torch.optim.Adam(model.parameters(), lr=config.rate, fused=True)
     windows = len(dataset.window_bounds(length, rng)[0])
     rows_per_step = max(1, round(targets_per_step * windows / num_targets(dataset)))
     config = config.model_copy(update={"batch_size": rows_per_step})

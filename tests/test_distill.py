@@ -13,6 +13,7 @@ from seqdistill.config import Config, Layers, load_config, parse_config
 from seqdistill.data import Dataset
 from seqdistill.distillation.start import random_factors
 from seqdistill.errors import SeqDistillError
+from seqdistill.evaluation.metrics import SELECTION
 from seqdistill.models import TrainedModel
 from seqdistill.summary import Schedule, Summary
 
@@ -147,8 +148,8 @@ def test_under_every_option_the_summary_kept_is_the_best_validated(
         merged[section][key] = config.model_dump(mode="json")[section][key]
     run = distill(planted[0], out=tmp_path / "run", config=Config.model_validate(merged))
     steps = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    validated = [s["validation"]["log_likelihood"] for s in steps if s["validation"]]
-    assert run.result["distillation"]["validation"]["log_likelihood"] >= max(validated)
+    validated = [s["validation"][SELECTION] for s in steps if s["validation"]]
+    assert run.result["distillation"]["validation"][SELECTION] >= max(validated)
     if config.distill.rank is not None:
         assert run.summary.factors.core.shape[:2] == config.distill.rank
 

@@ -1,13 +1,20 @@
 """A teacher that learns from several others."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 
 from planted import planted_dataset
+from seqdistill import teaching
 from seqdistill.config import CAUSAL, MIXED, PUBLISHED, LearnerConfig, TeacherConfig, parse_config
+from seqdistill.data import Dataset
 from seqdistill.errors import SeqDistillError
+from seqdistill.evaluation.metrics import SELECTION
 from seqdistill.learners import LEARNERS, Recommender, build_learner
 from seqdistill.members import time_taken
 from seqdistill.seeding import seeded
@@ -118,7 +125,7 @@ def test_one_member_is_the_teacher_itself() -> None:
 def test_the_default_number_of_members_follows_from_the_log() -> None:
     config = TeacherConfig()
     assert config.members_for(100_000, 1_349) == 4
-    assert config.members_for(1_000_000, 3_416) == 2
+    assert config.members_for(1_000_000, 3_416) == 4
     assert config.members_for(10_000_000, 1_349) == 1
     assert config.members_for(200_000, 100_000) == 1
     assert TeacherConfig(members=2).members_for(10_000_000, 1_349) == 2
@@ -137,10 +144,78 @@ def test_members_take_turns_among_architectures_that_are_asked_alike() -> None:
     assert architectures(2, learner="bert4rec") == ["bert4rec", "bert4rec"]
 
 
+def test_members_of_an_architecture_take_turns_among_learning_rates_unless_one_is_given() -> None:
+    def rates(given: float | str) -> list[tuple[str, float]]:
+        config = parse_config({"teacher": {"learning_rate": given}}).teacher
+        return [(member.learner, member.rate) for member in config.of_members(4)]
+
+    assert rates("auto") == [("sasrec", 0.01), ("gru4rec", 0.01), ("sasrec", 0.003), ("gru4rec", 0.003)]
+    assert {rate for _, rate in rates(0.02)} == {0.02}
+
+
+def test_a_log_of_more_batches_is_passed_fewer_times_and_seen_more_often() -> None:
+    config = TeacherConfig(batch_size=128)
+    windows = [128 * batches for batches in (1, 6, 20, 190, 2_000, 20_000)]
+    epochs = [config.epochs_for(count) for count in windows]
+    assert epochs == sorted(epochs, reverse=True)
+    assert (epochs[2], epochs[3]) == (36, 16)
+    assert all(1 <= each <= 100 for each in epochs)
+    steps = [count * each for count, each in zip(windows, epochs, strict=True)]
+    assert steps == sorted(steps)
+    assert TeacherConfig(epochs=7).epochs_for(10**9) == 7
+
+
+def test_the_learning_rate_rises_over_the_first_epoch_and_falls_to_nothing() -> None:
+    dataset, _ = planted_dataset(num_users=60, length=10)
+    config = TeacherConfig(dim=8, epochs=8, patience=8, batch_size=16, dropout=0.0, learning_rate=0.01)
+    kept: list[torch.Tensor] = []
+    fit_to_log(
+        dataset,
+        config,
+        length=LENGTH,
+        seed=0,
+        on_epoch=lambda _epoch, model, _seconds: kept.append(model.embedding.detach().clone()),
+    )
+    moved = [float((after - before).abs().mean()) for before, after in pairwise(kept)]
+    # Adam moves an entry by about its rate, so what an epoch moves is what the rate was in it.
+    assert len(moved) == 8
+    assert moved[0] < moved[1]
+    assert moved[7] < moved[5] < moved[3]
+    assert moved[7] < 0.1 * moved[1]
+
+
+def test_the_student_goes_on_from_the_best_of_its_own_architecture_at_its_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dataset, _ = planted_dataset(num_users=30, length=10)
+    config = TeacherConfig(dim=8, epochs=3, batch_size=16, members=4)
+    trained: list[tuple[FittedToLog, TeacherConfig]] = []
+    asked: list[tuple[Recommender | None, float]] = []
+
+    def watched(
+        dataset: Dataset,
+        config: TeacherConfig,
+        *,
+        guides: Sequence[Recommender] = (),
+        start: Recommender | None = None,
+        **options: Any,  # noqa: ANN401 - as they come
+    ) -> FittedToLog:
+        if guides:
+            asked.append((start, config.rate))
+        fitted = fit_to_log(dataset, config, guides=guides, start=start, **options)
+        trained.append((fitted, config))
+        return fitted
+
+    monkeypatch.setattr(teaching, "fit_to_log", watched)
+    fit_teacher(dataset, config, length=LENGTH, seed=0, device=CPU)
+    best, settings = max(trained[0:4:2], key=lambda one: one[0].validation[SELECTION])
+    assert asked == [(best.model, settings.rate)]
+
+
 def test_a_member_of_another_architecture_has_the_same_training_and_its_own_published_shape() -> None:
     config = TeacherConfig(dim=16, dropout=0.4, learning_rate=1e-3, layers=3)
     own, other = config.of_members(2)
-    assert own is config
+    assert own == config
     assert (other.learner, other.hidden, other.feed_forward) == ("gru4rec", PUBLISHED["gru4rec"]["hidden"], None)
     assert (other.dim, other.dropout, other.learning_rate) == (16, 0.4, 1e-3)
 

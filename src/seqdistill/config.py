@@ -72,9 +72,17 @@ CAUSAL = ("sasrec", "gru4rec", "narm")
 MIXED = ("sasrec", "gru4rec")
 """Those that a teacher learns from by default. NARM is not: an epoch of it takes several times as long."""
 
-MEMBERS = {1_000_000_000: 4, 10_000_000_000: 2}
-"""Up to so many interactions times items, which is what an epoch costs, a teacher learns from so many others by
-default. The smaller a log, the more is left to chance in what one recommender makes of it."""
+SEVERAL, MOST_COST = 4, 10_000_000_000
+"""A teacher learns from so many others by default, up to so many interactions times items, which is what an epoch
+costs. The smaller a log, the more is left to chance in what one recommender makes of it."""
+
+RATES, RATE = (1e-2, 3e-3), 5e-3
+"""Learning rates on a log, of several recommenders by turns and of one: dense logs are learned best at the higher one,
+sparse ones at the lower one."""
+
+USUAL_EPOCHS, USUAL_BATCHES, FEWER_EPOCHS, MOST_EPOCHS = 36, 20, -0.36, 100
+"""Epochs of a training on a log where each has so many batches, and the power of their number that they go by. Between
+6 batches (Magazine), 20 (MovieLens-100K) and 190 (MovieLens-1M), more gave nothing."""
 
 
 class Section(BaseModel):
@@ -252,10 +260,17 @@ class TeacherConfig(LearnerConfig):
 
     dim: int = Field(default=32, ge=1, description="width of the item embedding, d3 of the summary")
     dropout: float = Field(default=0.3, ge=0, lt=1)
-    learning_rate: float = Field(default=3e-3, gt=0)
+    learning_rate: Literal["auto"] | PositiveFloat = Field(
+        default="auto",
+        description="the highest: it rises over the first epoch and falls to 0 along a cosine; auto: the recommenders "
+        "that a teacher learns from take 0.01 and 0.003 by turns, and it that of the best; one alone takes 0.005",
+    )
     weight_decay: float = Field(default=0.0, ge=0)
     batch_size: int = Field(default=128, ge=1, description="windows of the log per step")
-    epochs: int = Field(default=100, ge=1, description="at most; early stopping ends sooner")
+    epochs: Literal["auto"] | PositiveInt = Field(
+        default="auto",
+        description="at most; auto: 36 of 20 batches each, and fewer the more batches they have (16 of 190)",
+    )
     patience: int = Field(default=16, ge=1, description="epochs without a better validation NDCG@100")
     negatives: Literal["auto", "all"] | PositiveInt = Field(
         default="auto",
@@ -265,7 +280,7 @@ class TeacherConfig(LearnerConfig):
     members: Literal["auto"] | PositiveInt = Field(
         default="auto",
         description="recommenders whose mean prediction the teacher learns; 1: it learns from the log itself; auto: 4 "
-        "where interactions times items are at most a billion, 2 up to ten billion, and 1 beyond",
+        "where interactions times items are at most ten billion, and 1 beyond",
     )
     ensemble: Literal["auto"] | tuple[str, ...] = Field(
         default="auto",
@@ -307,17 +322,27 @@ class TeacherConfig(LearnerConfig):
             return None if num_items <= LARGE_CATALOGUE else MANY_NEGATIVES
         return None if self.negatives == "all" or self.negatives >= num_items else self.negatives
 
+    def epochs_for(self, windows: int) -> int:
+        """How many epochs a training takes at most on a log of so many windows."""
+        if self.epochs != "auto":
+            return self.epochs
+        batches = max(1, windows / self.batch_size)
+        return max(1, min(MOST_EPOCHS, round(USUAL_EPOCHS * (batches / USUAL_BATCHES) ** FEWER_EPOCHS)))
+
     def members_for(self, num_interactions: int, num_items: int) -> int:
         """How many recommenders the teacher of a log learns from; 1 where it learns from the log itself."""
         if self.members != "auto":
             return self.members
-        cost = num_interactions * num_items
-        return next((members for most, members in MEMBERS.items() if cost <= most), 1)
+        return SEVERAL if num_interactions * num_items <= MOST_COST else 1
 
     def of_members(self, count: int) -> tuple["TeacherConfig", ...]:
         """The settings of so many members."""
         names = self._ensemble()
-        return tuple(self._of_member(names[index % len(names)]) for index in range(count))
+        rates = RATES if self.learning_rate == "auto" else (self.learning_rate,)
+        return tuple(
+            self._of_member(names[index % len(names)]).at_rate(rates[index // len(names) % len(rates)])
+            for index in range(count)
+        )
 
     def _ensemble(self) -> tuple[str, ...]:
         if self.ensemble != "auto":
@@ -334,6 +359,15 @@ class TeacherConfig(LearnerConfig):
     def of_student(self) -> Self:
         """The settings of a teacher that learns from others."""
         return self.model_copy(update={"dropout": self.student_dropout})
+
+    def at_rate(self, rate: float) -> Self:
+        """The same with a learning rate."""
+        return self.model_copy(update={"learning_rate": rate})
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of one recommender."""
+        return RATE if self.learning_rate == "auto" else self.learning_rate
 
 
 class DistillConfig(Section):

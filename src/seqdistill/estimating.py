@@ -30,20 +30,15 @@ from seqdistill.progress import Progress, Task
 from seqdistill.resuming import KEEP_NOTHING
 from seqdistill.seeding import derive_seed, seeded
 from seqdistill.summary import Schedule, Summary
-from seqdistill.training import Epoch, FittedToLog, fit_to_sequences
+from seqdistill.training import Epoch, FittedToLog, epochs_for, fit_to_sequences
 
 LEAST_SECONDS = 2.0
 """What is repeated is timed for at least so long, or so often as it is done in the run."""
 
 MOST_REPEATS = 20
 
-USUAL_BATCHES, USUAL_EPOCHS, FEWER_EPOCHS = 20, 55, -1 / 3
-"""A recommender of ML-100K is best after 20 to 100 epochs of 20 batches. Epochs of more batches need to be fewer, and
-by this power of their number is an assumption."""
-
-STUDENTS_EPOCHS = 0.6
-"""Epochs of a teacher that learns from others, and goes on from one of them, as a multiple of theirs: on ML-100K, 40 to
-70."""
+USED_EPOCHS = 0.9
+"""Share of its epochs that a training on a log usually takes before its patience ends."""
 
 CONTROLS_SHARE, SUMMARIES_SHARE = 0.3, 0.6
 """How much of the longest training the learners of an evaluation usually get: on hard sequences and on soft targets."""
@@ -73,7 +68,7 @@ class Estimate:
 
     Attributes:
         costs: by part, in order.
-        epochs: of a training on the log, expected.
+        epochs: of a training on the log, at most.
         memory_bytes: the most the process holds at a time.
         free_bytes: what it could get, what it holds already included.
     """
@@ -163,13 +158,13 @@ class _Trial:
         turns = math.ceil(count / together)
         return Cost(
             "teacher",
-            turns * on_log.seconds + STUDENTS_EPOCHS * student.seconds,
+            turns * on_log.seconds + student.seconds,
             turns * on_log.at_most + student.at_most,
         )
 
     def training_on_log(self, config: TeacherConfig, guides: Sequence[Recommender] = ()) -> tuple[Cost, int]:
-        """One training on the log, and the epochs expected of it."""
-        optimiser = torch.optim.Adam(self._model.parameters(), lr=config.learning_rate, fused=True)
+        """One training on the log, and how many epochs it takes at most."""
+        optimiser = torch.optim.Adam(self._model.parameters(), lr=config.rate, fused=True)
         with seeded(derive_seed(self._config.seed, "trial"), self._device):
             rng = np.random.default_rng(self._config.seed)
             epoch = Epoch(self._model, self._dataset, config, length=self._length, rng=rng, guides=guides)
@@ -179,9 +174,8 @@ class _Trial:
             batch = self._timed(lambda: epoch.step(optimiser, next(batches)), len(epoch.batches))
         self._model.eval()
         seconds = len(epoch.batches) * batch + self._ranking("validation")
-        usual = USUAL_EPOCHS * (len(epoch.batches) / USUAL_BATCHES) ** FEWER_EPOCHS
-        epochs = max(1, min(config.epochs, round(usual) + config.patience))
-        return Cost("", epochs * seconds, config.epochs * seconds), epochs
+        epochs = epochs_for(self._dataset, config, self._length)
+        return Cost("", USED_EPOCHS * epochs * seconds, epochs * seconds), epochs
 
     def distilling(self, name: str, settings: DistillConfig) -> Cost:
         """All outer steps and validations."""
@@ -216,9 +210,10 @@ class _Trial:
     def evaluation(self, on_log: Cost, *, with_papers: bool, task: Task) -> Cost:
         """All rows of the short evaluation."""
         evaluate = self._config.evaluate
-        longest, seeds = max(evaluate.candidate_steps), evaluate.seeds
+        longest, rates, seeds = max(evaluate.candidate_steps), len(evaluate.candidate_rates), evaluate.seeds
         validation, test = self._ranking("validation"), self._ranking("test")
-        seconds, at_most = (seeds * (cost + test) for cost in (on_log.seconds, on_log.at_most))
+        searches = rates if self._config.teacher.learning_rate == "auto" else 0
+        seconds, at_most = ((seeds + searches) * cost + seeds * test for cost in (on_log.seconds, on_log.at_most))
         soft = {"shared": 2 + with_papers, "fresh": 2 + with_papers}
         hard = {"shared": 2, "fresh": 0}
         for regime in REGIMES:

@@ -16,7 +16,7 @@ from seqdistill.data.dataset import Dataset
 from seqdistill.data.prepared import opened, sendable
 from seqdistill.progress import Progress
 from seqdistill.resuming import KeepNothing, Parts, Snapshot
-from seqdistill.training import fit_to_log
+from seqdistill.training import epochs_for, fit_to_log
 from seqdistill.workers import Tell, Workers
 
 
@@ -78,7 +78,7 @@ def train_apart(
     """
     waiting = list(members.items())
     count = processes_for(len(waiting))
-    left = {title: member.config.epochs for title, member in members.items()}
+    left = {title: epochs_for(dataset, member.config, length) for title, member in members.items()}
     room = _Classroom(sendable(dataset), length)
     threads = torch.get_num_threads() // count
     with (

@@ -58,7 +58,7 @@ def _deciding(request: Json) -> Json:
     """What of a request decides the teacher."""
     config = cast("Json", request["config"])
     return {
-        "dataset": request["dataset"],
+        "dataset": request["dataset"]["fingerprint"],
         "seed": config["seed"],
         "teacher": config["teacher"],
         "distill": {"length": config["distill"]["length"]},

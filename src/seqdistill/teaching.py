@@ -3,9 +3,9 @@
 A log is a sample, and a recommender fits its noise as well as its law; several trained from different seeds fit
 different noise, and several of different architectures miss different parts of the law, so their mean prediction is
 better than that of any (an ensemble), and one trained on that mean keeps most of the gain in the size of one
-(distillation: Hinton et al., 2015). It goes on from the first of its own architecture, which takes a fraction of the
-epochs that a random start takes. A summary needs one teacher, whose item embedding becomes the item
-factor and whose states become targets; the better it is, the better what comes from it.
+(distillation: Hinton et al., 2015). It goes on from the best of its own architecture, at that one's learning rate. A
+summary needs one teacher, whose item embedding becomes the item factor and whose states become targets; the better it
+is, the better what comes from it.
 """
 
 import dataclasses
@@ -80,14 +80,20 @@ def fit_teacher(
         )
         for title, member in members.items()
     ]
+    its_own = [
+        (one, member.config.rate)
+        for one, member in zip(fitted, members.values(), strict=True)
+        if member.config.learner == config.learner
+    ]
+    first, rate = max(its_own, key=lambda own: own[0].validation[SELECTION], default=(None, config.rate))
     student = fit_to_log(
         dataset,
-        config.of_student(),
+        config.of_student().at_rate(rate),
         length=length,
         seed=derive_seed(seed, "student"),
         device=device,
         guides=[member.model for member in worth_learning_from(fitted)],
-        start=next((m.model for m, own in zip(fitted, members.values(), strict=True) if own.config is config), None),
+        start=None if first is None else first.model,
         progress=progress,
         title="teacher, learning from them",
         keeper=parts.part("student"),

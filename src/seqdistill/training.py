@@ -85,7 +85,10 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
     on_epoch: OnEpoch | None = None,
     clock: Clock = time.perf_counter,
 ) -> FittedToLog:
-    """Train a recommender on the training part of a log, with early stopping on validation NDCG@100.
+    """Train a recommender on the training part of a log, and keep the epoch with the best validation NDCG@100.
+
+    The learning rate rises over the first epoch and falls to 0 along a cosine until the last: a constant one takes
+    several times as many epochs on a large log, and ranks worse on a small one.
 
     Args:
         dataset: the log.
@@ -125,7 +128,7 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
                 return fit.outcome()
         if on_epoch is not None:
             on_epoch(0, model, 0.0)
-        with progress.task(title, config.epochs, done=fit.epoch - 1) as task:
+        with progress.task(title, fit.epochs, done=fit.epoch - 1) as task:
             while not fit.finished:
                 fit.run_epoch()
                 task.advance(f"validation NDCG@10 {fit.latest['ndcg@10']:.4f}, best epoch {fit.best_epoch}")
@@ -158,10 +161,9 @@ class _LogFit:
         self._rng = np.random.default_rng(derive_seed(seed, "windows"))
         self._model = model
         trained = [p for p in model.parameters() if p.requires_grad]
-        self._optimiser = torch.optim.Adam(
-            trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
+        self._optimiser = torch.optim.Adam(trained, lr=config.rate, weight_decay=config.weight_decay, fused=True)
         self.in_epochs = 0.0
+        self.epochs = epochs_for(dataset, config, length)
         self._early: dict[int, State] = {}
         self.epoch = 1
         self.best_epoch = 0
@@ -174,7 +176,7 @@ class _LogFit:
     @property
     def finished(self) -> bool:
         """Whether the last epoch or the end of the patience is reached."""
-        return self.epoch > self._config.epochs or (
+        return self.epoch > self.epochs or (
             self.best_epoch > 0 and self.epoch - 1 - self.best_epoch >= self._config.patience
         )
 
@@ -188,11 +190,13 @@ class _LogFit:
             self._resumed_at.restore(self._device)
         self._resumed_at = None
         for rows in epoch.batches[self._batch :]:
+            for group in self._optimiser.param_groups:
+                group["lr"] = config.rate * self._share_of_rate((self._batch + 1) / len(epoch.batches))
             loss = epoch.step(self._optimiser, rows)
             if not math.isfinite(loss):
                 raise SeqDistillError(
                     f"the loss of epoch {self.epoch}, batch {self._batch + 1} is {loss} (seed {self._seed}); "
-                    f"{self._keeper.last()}; lower teacher.learning_rate, now {config.learning_rate:g}"
+                    f"{self._keeper.last()}; lower teacher.learning_rate, now {config.rate:g}"
                 )
             self._batch += 1
             self._keeper.offer(self.state)
@@ -260,11 +264,21 @@ class _LogFit:
         self._rng.bit_generator.state = values["windows"]
         begun.restore(self._device)
 
+    def _share_of_rate(self, done: float) -> float:
+        """Of the highest rate, after a part of the epoch under way: up over the first epoch, down along a cosine."""
+        passed = self.epoch - 1 + done
+        return min(1.0, passed) * (1 + math.cos(math.pi * (passed - done / 2) / self.epochs)) / 2
+
     def _random(self) -> tuple[Json, TorchRandom]:
         return numpy_state(self._rng), TorchRandom.now(self._device)
 
     def _seconds(self) -> float:
         return self._clock() - self._started
+
+
+def epochs_for(dataset: Dataset, config: TeacherConfig, length: int) -> int:
+    """How many epochs a training on a log takes at most; see `fit_to_log`."""
+    return config.epochs_for(len(dataset.window_bounds(length)[0]))
 
 
 class Epoch:

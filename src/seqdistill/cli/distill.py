@@ -162,6 +162,6 @@ def print_estimate(console: Console, estimate: dict[str, Any]) -> None:
     console.print(table)
     held, free = estimate["memory_bytes"], estimate["free_bytes"]
     print_line(console, f"memory: {size(held)}, of {size(free)} that this process could get")
-    print_line(console, f"expected if trainings on the log stop after {estimate['epochs']} epochs; nothing was written")
+    print_line(console, f"trainings on the log take {estimate['epochs']} epochs at most; nothing was written")
     if held > free:
         print_line(console, "that is too much: lower teacher.batch_size, distill.outer_batch_size or --memory")

@@ -23,7 +23,7 @@ from seqdistill.resuming import KEEP_NOTHING, Parts
 from seqdistill.seeding import derive_seed
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
-from seqdistill.training import CPU, OnStep, fit_to_log, fit_to_sequences
+from seqdistill.training import CPU, FittedToLog, OnStep, fit_to_log, fit_to_sequences
 
 PATIENCE = 3
 """Candidate numbers of steps in a row that may fall short of the best before the search gives a rate up."""
@@ -113,28 +113,36 @@ class Evaluator:
     batch_size: int | None = None
 
     def full_data(self, parts: Parts | None = None) -> Row:
-        """Learners trained on the whole log, from scratch, with early stopping.
+        """Learners trained on the whole log, from scratch, each kept as it was at its best epoch.
+
+        Where the settings leave the learning rate open, it is the one of the candidates that is best on validation.
 
         Args:
             parts: keeps each training.
         """
-        models: list[Recommender] = []
-        seconds: list[float] = []
         config = self.config
-        for index in range(config.evaluate.seeds):
-            fitted = fit_to_log(
+
+        def train(rate: float, seed: int, name: str) -> FittedToLog:
+            return fit_to_log(
                 self.dataset,
-                config.teacher,
+                config.teacher.at_rate(rate),
                 length=config.distill.length,
-                seed=self.test_seed(index),
+                seed=seed,
                 architecture=self._architecture,
                 device=self.device,
                 progress=self.progress,
-                title=f"full data {index + 1}/{config.evaluate.seeds}",
-                keeper=KEEP_NOTHING if parts is None else parts.part(f"learner {index + 1}"),
+                title=f"full data, {name}",
+                keeper=KEEP_NOTHING if parts is None else parts.part(name),
             )
-            models.append(fitted.model)
-            seconds.append(fitted.seconds)
+
+        rate = config.teacher.rate
+        if config.teacher.learning_rate == "auto":
+            seed = derive_seed(config.seed, "selection")
+            tried = {rate: train(rate, seed, f"rate {rate:g}") for rate in config.evaluate.candidate_rates}
+            rate = max(tried, key=lambda rate: tried[rate].validation[SELECTION])
+        count = config.evaluate.seeds
+        fitted = [train(rate, self.test_seed(index), f"learner {index + 1} of {count}") for index in range(count)]
+        models, seconds = [one.model for one in fitted], [one.seconds for one in fitted]
         return self._row("full data", None, models, seconds, self.dataset.provenance.log_parquet_bytes, None)
 
     def sequences(

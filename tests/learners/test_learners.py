@@ -268,7 +268,7 @@ def test_heads_that_do_not_divide_the_width_are_refused(name: str) -> None:
 def test_a_log_teaches_every_architecture(name: str) -> None:
     # Longer than what is read, so that every slot of a masked learner is met in training.
     dataset, successor = planted_dataset(100, length=40)
-    config = TeacherConfig(learner=name, dim=16, epochs=12, learning_rate=0.003, dropout=0.1, batch_size=32)
+    config = TeacherConfig(learner=name, dim=16, epochs=24, learning_rate=0.003, dropout=0.1, batch_size=32)
     fitted = fit_to_log(dataset, config, length=10, seed=0)
     assert fitted.validation["hr@10"] > 0.9
     with torch.no_grad():

@@ -52,7 +52,7 @@ def test_stopped_in_every_stage_a_run_ends_with_the_bytes_of_one_never_stopped(
         ("distilling", 1),
         ("distilling", 2),
         ("distilling as the paper", 1),
-        ("full data 2/2", 1),
+        ("full data, learner 2 of 2", 1),
         ("distilled, fresh", 1),
     ]
     for number, stop in enumerate(stops):

@@ -68,7 +68,7 @@ class one_thread:  # noqa: N801 - reads as a statement
 
 
 def _variant(study: AblationStudy, variant: Variant, dataset: Dataset, around: Surroundings) -> list[Json]:
-    config = study.varied(variant)
+    config = study.varied(variant).for_log(dataset.num_interactions)
     request = {"data": dataset.fingerprint, "seeds": study.seeds, "config": config.model_dump(mode="json")}
     folder = around.folder(study) / f"{re.sub('[^a-z0-9]+', '-', variant.name.lower())}-{digest_of(request)[:8]}"
     if (folder / ROWS).is_file():

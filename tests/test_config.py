@@ -30,9 +30,9 @@ def test_words_need_no_quotes() -> None:
         ("distill.steps", r"expected section\.key=value"),
         ("distill.steps=many", r"distill\.steps = 'many'"),
         ("distill.length=1", r"distill\.length = 1"),
-        ("distill.rank=[99, 2]", r"user rank 99 must lie in 1\.\.20"),
+        ("distill.rank=[99, 2]", r"user rank 99 must lie in 1\.\.50"),
         ("distill.rank=[2, 51]", r"time rank 51 must lie in 1\.\.50"),
-        ("distill.window=900", r"distill\.window = 900 exceeds distill\.inner_steps = 800"),
+        ("distill.window=1700", r"distill\.window = 1700 exceeds distill\.inner_steps = 1600"),
         ("teacher.heads=5", r"teacher\.heads = 5 does not divide teacher\.dim = 32"),
         ("seed.x=5", r"seed"),
     ],
@@ -55,3 +55,16 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 def test_settings_survive_json() -> None:
     config = load_config(None, ["distill.rank=[3, 4]", "distill.cuts=2"])
     assert Config.model_validate(config.model_dump(mode="json")) == config
+
+
+def test_a_large_log_gets_more_sequences_unless_their_number_is_given() -> None:
+    config = load_config()
+    assert config.for_log(100_000).distill.num_sequences == 20
+    assert config.for_log(1_000_000).distill.num_sequences == 50
+    assert config.for_log(1_000_000).distill.ranks == (50, config.distill.length)
+    given = load_config(None, ["distill.num_sequences=7"])
+    assert given.for_log(1_000_000) == given
+    large = load_config(None, ["distill.rank=[30, 8]"])
+    assert large.for_log(1_000_000).distill.ranks == (30, 8)
+    with pytest.raises(SeqDistillError, match=r"user rank 30 must lie in 1\.\.20"):
+        large.for_log(100_000)

@@ -39,7 +39,7 @@ def test_a_learner_finds_the_planted_successors_and_noise_does_not_teach_them(
 
     settings, width = small_config.distill, summary.factors.core.shape[2]
     noise = random_factors(
-        settings.num_sequences,
+        settings.n,
         settings.length,
         width,
         settings.ranks,

@@ -60,6 +60,10 @@ DROPOUT: dict[str, float] = {"narm": 0.25}
 """Published dropout of the architectures that need it; the others take the default of the section."""
 
 
+LARGE_LOG, FEW_SEQUENCES, MANY_SEQUENCES = 500_000, 20, 50
+"""Interactions from which a log gets more sequences by default, and how many it gets below and above: what 20 hold of
+MovieLens-100K is all that a teacher knows, but of MovieLens-1M only two thirds."""
+
 LARGE_CATALOGUE = 20_000
 """Items up to which training on a log sums over all of them by default: more would be most of the time."""
 
@@ -373,7 +377,9 @@ class TeacherConfig(LearnerConfig):
 class DistillConfig(Section):
     """The summary and the bi-level optimisation."""
 
-    num_sequences: int = Field(default=20, ge=1, description="n, synthetic sequences")
+    num_sequences: Literal["auto"] | PositiveInt = Field(
+        default="auto", description="n, synthetic sequences; auto: 20, and 50 for a log of 500,000 interactions or more"
+    )
     length: int = Field(
         default=50, ge=2, le=MAX_LENGTH, description="l, positions of a synthetic sequence and of every history"
     )
@@ -393,7 +399,7 @@ class DistillConfig(Section):
         default=0.01, gt=0, description="how far an entry of H moves in an outer step; falls to 0 along a cosine"
     )
     weight_decay: float = Field(default=0.0, ge=0, description="of the factors")
-    inner_steps: int = Field(default=800, ge=1, description="T_in, longest run of a learner, its window included")
+    inner_steps: int = Field(default=1600, ge=1, description="T_in, longest run of a learner, its window included")
     window: int = Field(default=20, ge=1, description="W, differentiated steps at the end of the run")
     inner_learning_rate: float = Field(default=0.01, gt=0)
     inner_weight_decay: float = Field(default=0.0, ge=0)
@@ -463,7 +469,7 @@ class DistillConfig(Section):
             raise ValueError("distill.length must be at least 3 with tied targets: one position is only a target")
         if self.rank is not None:
             for name, rank, bound, meaning in (
-                ("user", self.rank[0], self.num_sequences, "distill.num_sequences"),
+                ("user", self.rank[0], self._bound, "distill.num_sequences"),
                 ("time", self.rank[1], self.length, "distill.length"),
             ):
                 if not 1 <= rank <= bound:
@@ -473,7 +479,18 @@ class DistillConfig(Section):
     @property
     def ranks(self) -> tuple[int, int]:
         """(d1, d2), with None resolved to the full ranks."""
-        return self.rank or (self.num_sequences, self.length)
+        return self.rank or (self.n, self.length)
+
+    @property
+    def n(self) -> int:
+        """Number of synthetic sequences, once the log is known; see `Config.for_log`."""
+        assert self.num_sequences != "auto"
+        return self.num_sequences
+
+    @property
+    def _bound(self) -> int:
+        """Of the user rank; that of the largest summary as long as the log is not known."""
+        return MANY_SEQUENCES if self.num_sequences == "auto" else self.num_sequences
 
 
 class TrainConfig(LearnerConfig):
@@ -502,7 +519,7 @@ class EvaluateConfig(Section):
         default=(3e-3, 1e-2), min_length=1, description="learning rates tried on validation"
     )
     candidate_steps: tuple[PositiveInt, ...] = Field(
-        default=(10, 25, 50, 100, 200, 300, 400, 600, 800),
+        default=(10, 25, 50, 100, 200, 300, 400, 600, 800, 1200, 1600),
         min_length=1,
         description="training steps tried on validation, in one run",
     )
@@ -569,6 +586,18 @@ class Config(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     compare: CompareConfig = CompareConfig()
     run: RunConfig = RunConfig()
+
+    def for_log(self, num_interactions: int) -> "Config":
+        """The same with the size of the summary that a log of so many interactions gets.
+
+        Raises:
+            SeqDistillError: if it does not go with another setting.
+        """
+        if self.distill.num_sequences != "auto":
+            return self
+        sequences = FEW_SEQUENCES if num_interactions < LARGE_LOG else MANY_SEQUENCES
+        values = self.model_dump()
+        return parse_config({**values, "distill": {**values["distill"], "num_sequences": sequences}})
 
     def distilling(self) -> tuple[LearnerConfig, ...]:
         """Architectures of the inner loop: those named, with the options of `train` where it is the same one."""

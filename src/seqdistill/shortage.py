@@ -89,7 +89,7 @@ def demands(stage: Stage, config: Config, num_items: int) -> list[Demand]:
     embedding = Demand("teacher.dim", dim, ADAM * (table + parameters))
     if stage == "teacher":
         return [on_log, embedding]
-    n = distill.num_sequences
+    n = distill.n
     if stage == "evaluate":
         return [on_log, embedding, Demand("distill.num_sequences", n, int(n * row * BACKWARD))]
     state = 3 * (parameters + (table if distill.inner_regime == "fresh" else 0))

@@ -79,6 +79,7 @@ def distill(  # noqa: PLR0913 - most have a default
     config = config or Config()
     target = resolve_device(device)
     dataset = _distillable(data, config, notify, progress)
+    config = config.for_log(dataset.num_interactions)
     request = _request(dataset, config, paper=paper, evaluation=evaluation)
     other = None if teacher_of is None else Path(teacher_of)
     tell = notify or _ignore
@@ -122,6 +123,7 @@ def estimate(
     config = config or Config()
     target = resolve_device(device)
     dataset = _distillable(data, config, notify, progress)
+    config = config.for_log(dataset.num_interactions)
     tell_notes(dataset, notify)
     papers = paper_settings(config.distill) if paper else None
     return estimate_run(
@@ -139,7 +141,7 @@ def paper_settings(config: DistillConfig) -> DistillConfig:
     """The same size and number of outer steps, optimised as in TD3 with its settings for ML-100K (arXiv 2502.02854)."""
     return config.model_copy(
         update={
-            "rank": (min(8, config.num_sequences), min(8, config.length)),
+            "rank": (min(8, config.n), min(8, config.length)),
             "targets": "tied",
             "start": "random",
             "learning_rate": 0.03,
@@ -148,7 +150,7 @@ def paper_settings(config: DistillConfig) -> DistillConfig:
             "window": 40,
             "inner_learning_rate": 0.005,
             "inner_weight_decay": 5e-5,
-            "inner_batch_size": min(15, config.num_sequences),
+            "inner_batch_size": min(15, config.n),
             "cuts": 1,
             "learner_start": "random",
             "learner_pool": 0,

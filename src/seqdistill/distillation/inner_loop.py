@@ -135,9 +135,9 @@ def build_inner_loop(
     model = FlatRecommender(learner.to(item_factor.device), item_factor, config.inner_regime)
     objective = InnerObjective(
         model,
-        num_sequences=config.num_sequences,
+        num_sequences=config.n,
         positions=config.length - (config.targets == "tied"),
-        batch_size=min(config.inner_batch_size or config.num_sequences, config.num_sequences),
+        batch_size=min(config.inner_batch_size or config.n, config.n),
         cuts=config.cuts,
     )
     rule = AdamRule(config.inner_learning_rate, weight_decay=config.inner_weight_decay)

@@ -35,7 +35,7 @@ def start_factors(dataset: Dataset, teacher: Recommender, config: DistillConfig,
     """Factors before the first outer step."""
     item_factor = teacher.embedding.detach()
     rng = torch.Generator().manual_seed(seed)
-    n, length, separate = config.num_sequences, config.length, config.targets == "separate"
+    n, length, separate = config.n, config.length, config.targets == "separate"
     if config.start == "random":
         width = item_factor.shape[1] * (2 if separate else 1)
         return random_factors(n, length, width, config.ranks, item_factor, rng)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seqdistill.evaluation.report.document import Comparison, Row, read_comparison
 from seqdistill.json_values import Json
-from studies.keeping import STUDIES, read_kept
+from studies.keeping import STUDIES, is_current, read_kept
 from studies.logs import LOGS
 from studies.study import AblationStudy, CrossStudy, ScoreboardStudy, Study, base_of, read_studies
 
@@ -70,6 +70,11 @@ class Book:
         studies = read_studies(results / STUDIES)
         found = {name: read_kept(results, study) for name, study in studies.items()}
         return cls(studies, {name: kept for name, kept in found.items() if kept is not None})
+
+    @property
+    def outdated(self) -> set[str]:
+        """Names of the studies whose kept result is of other settings, or defaults, than the present ones."""
+        return {name for name, kept in self.kept.items() if not is_current(kept, self.studies[name], self.studies)}
 
     @property
     def logs(self) -> list[str]:

@@ -23,7 +23,13 @@ def first_screen(book: Book) -> str:
         return "Nothing is measured yet."
     header = ["log", "full data, NDCG@10", "sequences", "distilled, `shared`", "distilled, `fresh`"]
     header += ["as many with soft targets", "the teacher itself", "summary", "log, zstd parquet", "pays from"]
-    return f"{_sentence(held)}\n\n{table(header, [_line(one) for one in held])}\n{WHERE_NOT}"
+    return f"{_sentence(held)}\n\n{table(header, [_line(one) for one in held])}\n{WHERE_NOT}{_earlier(book, held)}"
+
+
+def _earlier(book: Book, held: list[Scoreboard]) -> str:
+    """Which figures the present defaults would not give, as a sentence."""
+    names = [one.study.name for one in held if one.study.name in book.outdated]
+    return f" Measured with defaults that have changed since: {', '.join(names)}." if names else ""
 
 
 def _sentence(held: list[Scoreboard]) -> str:

@@ -50,8 +50,13 @@ def read_kept(results: Path, study: Study) -> Json | None:
 def current(results: Path, study: Study, studies: Studies) -> Json | None:
     """What is kept of a study, if it is of these settings and this release."""
     kept = read_kept(results, study)
-    stamp = cast("Json", (kept or {}).get("study") or {})
-    return kept if stamp.get("digest") == digest(study, studies) else None
+    return kept if kept is not None and is_current(kept, study, studies) else None
+
+
+def is_current(kept: Json, study: Study, studies: Studies) -> bool:
+    """Whether a result is of a study's present settings, the defaults among them, and of this release."""
+    stamp = cast("Json", kept.get("study") or {})
+    return stamp.get("digest") == digest(study, studies)
 
 
 def keep(results: Path, study: Study, studies: Studies, document: Json) -> Path:

@@ -202,11 +202,14 @@ def _failures(book: Book) -> str:
 
 
 def _studies(book: Book) -> str:
-    lines = [
-        [f"`{name}`", study.kind, study.about, "kept" if name in book.kept else NOT_MEASURED]
-        for name, study in book.studies.items()
-    ]
+    lines = [[f"`{name}`", study.kind, study.about, _standing(book, name)] for name, study in book.studies.items()]
     return table(["study", "kind", "what", "result"], lines, numeric=False)
+
+
+def _standing(book: Book, name: str) -> str:
+    if name not in book.kept:
+        return NOT_MEASURED
+    return "kept, of earlier settings" if name in book.outdated else "kept"
 
 
 BLOCKS: dict[str, Callable[[Book], str]] = {

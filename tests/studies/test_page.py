@@ -17,7 +17,7 @@ from studies.cross_table import demanded
 from studies.demands import counted, demands_table, failures, over_all_logs
 from studies.first_screen import first_screen
 from studies.keeping import FOLDERS, RESULTS, ROOT
-from studies.study import ScoreboardStudy, read_studies
+from studies.study import ScoreboardStudy, digest, read_studies
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,20 @@ def test_the_architectures_that_fall_short_are_named() -> None:
         "At least 90% in the better regime: met.",
         "20 times faster to 95%: met.",
     ]
+
+
+def test_a_result_of_other_settings_than_the_present_ones_is_named_as_such() -> None:
+    book = made_up(shared=102.0, fresh=98.0)
+    studies = book.studies
+    of_now = {"films": {**book.kept["films"], "study": {"digest": digest(studies["films"], studies)}}}
+    of_before = {"films": {**book.kept["films"], "study": {"digest": "another"}}}
+    assert Book(studies, of_now).outdated == set()
+    assert "changed since" not in first_screen(Book(studies, of_now))
+    assert Book(studies, of_before).outdated == {"films"}
+    assert "Measured with defaults that have changed since: films." in first_screen(Book(studies, of_before))
+    listed = page.BLOCKS["studies"]
+    assert "| kept |" in listed(Book(studies, of_now))
+    assert "| kept, of earlier settings |" in listed(Book(studies, of_before))
 
 
 def test_what_is_not_measured_is_said_to_be_so_and_counted() -> None:

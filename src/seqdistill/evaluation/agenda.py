@@ -24,7 +24,7 @@ HARD_STEPS: Expected = (200, 75)
 SOFT_STEPS: Expected = (600, 400)
 """Steps a rate's search takes before it is given up, and those a learner is then trained, as seen on ML-100K."""
 
-EPOCHS = 45
+EPOCHS = 30
 
 
 @dataclass(frozen=True)

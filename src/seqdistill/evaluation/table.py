@@ -25,8 +25,9 @@ from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
 from seqdistill.training import CPU, FittedToLog, OnStep, fit_to_log, fit_to_sequences
 
-PATIENCE = 3
-"""Candidate numbers of steps in a row that may fall short of the best before the search gives a rate up."""
+PATIENCE = 7
+"""Candidate numbers of steps in a row that may fall short of the best before the search gives a rate up. With an item
+factor of large norms a new learner is at first worse for being trained, for some hundred steps."""
 
 
 class Tried(NamedTuple):

@@ -85,8 +85,8 @@ RATES, RATE = (1e-2, 3e-3), 5e-3
 sparse ones at the lower one."""
 
 USUAL_EPOCHS, USUAL_BATCHES, FEWER_EPOCHS, MOST_EPOCHS = 36, 20, -0.36, 100
-"""Epochs of a training on a log where each has so many batches, and the power of their number that they go by. Between
-6 batches (Magazine), 20 (MovieLens-100K) and 190 (MovieLens-1M), more gave nothing."""
+"""Epochs of a training on a log where each has so many batches, and the power of their number that they go by. More
+gave nothing at 6 batches (Magazine) and 20 (MovieLens-100K), and was not tried at 190 (MovieLens-1M)."""
 
 
 class Section(BaseModel):

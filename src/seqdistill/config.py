@@ -413,6 +413,11 @@ class DistillConfig(Section):
     inner_regime: Regime = Field(
         default="shared", description="of the learners in the inner loop: the item factor frozen, or a fresh embedding"
     )
+    item_scale: Literal["auto", "teacher"] = Field(
+        default="auto",
+        description="of the item factor: the one learners train well with, or that of the teacher's item embedding, "
+        "which learners that start at a teacher need",
+    )
     learners: tuple[str, ...] | None = Field(
         default=None,
         description="architectures that distil, one drawn every outer step; none: that of train",

@@ -22,6 +22,7 @@ from seqdistill.distillation.start import start_factors
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.metrics import SELECTION, summarise
 from seqdistill.evaluation.ranking import rank_held_out
+from seqdistill.item_scale import rescaled, usual_scale
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import (
     KEEP_NOTHING,
@@ -156,6 +157,7 @@ class Distillation:
     ) -> None:
         self.started = time.perf_counter()
         self.dataset, self.config, self.seed, self.keeper = dataset, config, seed, keeper
+        teacher = at_item_scale(teacher, config)
         self.item_factor = teacher.model.embedding.detach()
         self.rng = torch.Generator().manual_seed(derive_seed(seed, "distill"))
         # A pool of 0 means new learners every time; else every architecture has at least one.
@@ -353,6 +355,14 @@ class Distillation:
         return Summary(factors, self.item_factor.cpu(), self.dataset.item_ids, self.config.targets)
 
 
+def at_item_scale(teacher: FittedToLog, config: DistillConfig) -> FittedToLog:
+    """The teacher, its item embedding at the scale that the settings want of an item factor; see `item_scale`."""
+    if config.item_scale == "teacher" or config.learner_start == "teacher":
+        # What learners start from are parameters that know the teacher's own scale.
+        return teacher
+    return dataclasses.replace(teacher, model=rescaled(teacher.model, usual_scale(teacher.model.embedding)))
+
+
 def _outcome(distilled: Distilled) -> Snapshot:
     tensors = prefixed("start", distilled.start.factors._asdict())
     if distilled.summary is not distilled.start:
@@ -369,7 +379,7 @@ def _outcome(distilled: Distilled) -> Snapshot:
 
 def _restored(kept: Snapshot, dataset: Dataset, teacher: FittedToLog, config: DistillConfig) -> Distilled:
     values = kept.values
-    item_factor = teacher.model.embedding.detach().cpu()
+    item_factor = at_item_scale(teacher, config).model.embedding.detach().cpu()
     start = Summary(_factors(kept, "start"), item_factor, dataset.item_ids, config.targets)
     best = dataclasses.replace(start, factors=_factors(kept, "best")) if values["best_step"] > 0 else start
     return Distilled(best, start, values["best_step"], values["validation"], values["seconds"], values["skips"])

@@ -16,6 +16,7 @@ from seqdistill.data.dataset import Dataset
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.compare import Comparison
 from seqdistill.evaluation.store import INPUTS
+from seqdistill.item_scale import at_scale_of
 from seqdistill.json_values import Json
 from seqdistill.learners import Recommender
 from seqdistill.models import TrainedModel, check_code
@@ -151,7 +152,8 @@ class Compared:
         teacher = self._load(place)
         if not teacher.item_ids.equals(self.summary.item_ids):
             raise SeqDistillError(f"{place} is a teacher of another catalogue; give that of the summary with --teacher")
-        embedding, factor = teacher.recommender.embedding.detach(), self.summary.item_factor
+        factor = self.summary.item_factor
+        embedding = at_scale_of(factor, teacher.recommender).embedding.detach()
         same = embedding.shape == factor.shape and bool((embedding - factor).abs().max() <= SAME_FACTOR)
         if not same and notify is not None:
             notify(

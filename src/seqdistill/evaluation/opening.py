@@ -10,6 +10,7 @@ from seqdistill.data.dataset import Dataset
 from seqdistill.data.prepared import opened, sendable
 from seqdistill.evaluation.lab import Lab
 from seqdistill.evaluation.sources import Sources
+from seqdistill.item_scale import at_scale_of
 from seqdistill.models import TrainedModel
 from seqdistill.summary import Summary
 
@@ -56,5 +57,8 @@ class LabOpening:
         dataset = opened(self.dataset)
         paper = Summary.load(self.paper) if self.paper else None
         device = torch.device(self.device)
+        summary = Summary.load(self.summary)
         teacher = TrainedModel.load(self.teacher, allow_code=self.allow_code).recommender.to(device)
-        return Lab(dataset, self.config, Sources(dataset, Summary.load(self.summary), teacher, paper), device)
+        # So its soft targets are met by learners under the conditions that the summary's are.
+        teacher = at_scale_of(summary.item_factor, teacher)
+        return Lab(dataset, self.config, Sources(dataset, summary, teacher, paper), device)

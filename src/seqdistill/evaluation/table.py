@@ -194,7 +194,7 @@ class Evaluator:
                 return True
             score = summarise(self.rank(model, "validation"))[SELECTION]
             tried.append(Tried(score, Schedule(rate, step)))
-            return max(t.score for t in tried) in [t.score for t in tried[-PATIENCE:]]
+            return promising([t.score for t in tried])
 
         self.fit(sequences_of(seed), regime, Schedule(rate, max(evaluate.candidate_steps)), seed, on_step=watch)
         return tried
@@ -260,6 +260,11 @@ class Evaluator:
     @property
     def _architecture(self) -> LearnerConfig:
         return self.config.train
+
+
+def promising(scores: Sequence[float]) -> bool:
+    """Whether a search that has seen these scores, in order, should go on: its best is among the last `PATIENCE`."""
+    return max(scores) in scores[-PATIENCE:]
 
 
 def best_schedule(tried: Iterable[Tried]) -> Schedule:

@@ -63,7 +63,7 @@ def usual_scale(embedding: Tensor) -> float:
     Args:
         embedding: [num_items, dim].
     """
-    return 2.0 ** round(math.log2(USUAL_RMS / max(_rms(embedding), 1e-30)))
+    return 2.0 ** round(math.log2(USUAL_RMS / max(rms(embedding), 1e-30)))
 
 
 def at_scale_of(item_factor: Tensor, recommender: Recommender) -> Recommender:
@@ -74,11 +74,12 @@ def at_scale_of(item_factor: Tensor, recommender: Recommender) -> Recommender:
         recommender: comes back as it is where the scale is no power of two, and V so another embedding.
     """
     embedding = recommender.embedding
-    if embedding.shape != item_factor.shape or not min(_rms(item_factor), _rms(embedding)) > 0.0:
+    if embedding.shape != item_factor.shape or not min(rms(item_factor), rms(embedding)) > 0.0:
         return recommender
-    power = math.log2(_rms(item_factor) / _rms(embedding))
+    power = math.log2(rms(item_factor) / rms(embedding))
     return rescaled(recommender, 2.0 ** round(power)) if abs(power - round(power)) < SAME else recommender
 
 
-def _rms(tensor: Tensor) -> float:
-    return float(tensor.detach().double().square().mean().sqrt())
+def rms(tensor: Tensor) -> float:
+    """Root mean square of all entries."""
+    return float(tensor.detach().square().mean().sqrt())

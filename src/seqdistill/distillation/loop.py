@@ -22,7 +22,7 @@ from seqdistill.distillation.start import start_factors
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.metrics import SELECTION, summarise
 from seqdistill.evaluation.ranking import rank_held_out
-from seqdistill.item_scale import rescaled, usual_scale
+from seqdistill.item_scale import rescaled, rms, usual_scale
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import (
     KEEP_NOTHING,
@@ -343,9 +343,9 @@ class Distillation:
     def _optimiser(self) -> torch.optim.Adam:
         # The rate says how far an entry of H moves in a step. Under Adam an entry of a factor moves by its own rate
         # whatever the gradient, so U and T get theirs in proportion: all three change H alike, whatever their scales.
-        core_scale = _rms(self.factors.core)
+        core_scale = rms(self.factors.core)
         groups = [
-            {"params": [factor], "lr": self.config.learning_rate * min(1.0, _rms(factor) / core_scale)}
+            {"params": [factor], "lr": self.config.learning_rate * min(1.0, rms(factor) / core_scale)}
             for factor in self.factors
         ]
         return torch.optim.Adam(groups, weight_decay=self.config.weight_decay)
@@ -387,7 +387,3 @@ def _restored(kept: Snapshot, dataset: Dataset, teacher: FittedToLog, config: Di
 
 def _factors(kept: Snapshot, name: str) -> Factors:
     return Factors(**under(kept.tensors, name))
-
-
-def _rms(tensor: Tensor) -> float:
-    return float(tensor.detach().square().mean().sqrt())

@@ -21,6 +21,7 @@ from seqdistill.data.dataset import Dataset
 from seqdistill.distillation.adam import AdamState
 from seqdistill.distillation.inner_loop import InnerLoop
 from seqdistill.distillation.loop import Distillation
+from seqdistill.distillation.pool import RUNS
 from seqdistill.distillation.replay import warm_up
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.json_values import Json
@@ -244,12 +245,15 @@ class _Trial:
         state = AdamState.start(inner.objective.model.draw(run.rng))
         inputs = tuple(part.detach() for part in run.inner_inputs())
         step = self._timed(lambda: warm_up(inner.step, state, draws, inputs), MOST_REPEATS) / len(draws)
-        size = settings.learner_pool and max(1, settings.learner_pool // loops)
-        turns = settings.steps / loops
-        # Each place of a pool is warmed up the first time it is drawn.
-        warm_ups = turns if size == 0 else size * (1 - (1 - 1 / size) ** turns)
-        mean_age = (settings.inner_steps - settings.window) / 2
-        return warm_ups * mean_age * step / max(1, turns) / loops
+        oldest, turns = settings.inner_steps - settings.window, settings.steps / loops
+        if settings.learner_pool == 0:
+            return oldest / 2 * step / loops
+        size = max(1, settings.learner_pool // loops)
+        # A run that fills slots is made the first time that one of them is drawn, up to the highest of their ages.
+        runs = min(RUNS, size)
+        made = runs * (1 - (1 - 1 / runs) ** turns)
+        slots = size / runs
+        return made * oldest * slots / (slots + 1) * step / max(1, turns) / loops
 
     def _step_on_sequences(self, regime: Regime) -> float:
         """Seconds of a training step on the summary."""

@@ -7,6 +7,10 @@ Feng et al., ICLR 2024). Two ways to bring a learner to that place:
 - keep a pool of learners of all ages (as FRePo does, Zhou et al., NeurIPS 2022): draw one, train it through the window,
   put it back older, and initialise it anew when it would pass the longest run. The window is then all the cost, and the
   learner's past differs from the summary of today only by what the summary moved since.
+
+A pool must hold all ages from the beginning. Its learners come from `RUNS` runs, each of which leaves one behind at
+several ages: a run for each would be warm-up again. From then on the summary moves under each at other times, and where
+steps draw something they draw differently, so that learners of one run part.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +25,9 @@ from seqdistill.distillation.inner import Draw, Inputs
 from seqdistill.distillation.replay import warm_up
 from seqdistill.distillation.step import Step
 from seqdistill.resuming import Snapshot, under
+
+RUNS = 4
+"""Runs that fill a pool. With four learners from each, they take two fifths of the steps that sixteen runs would."""
 
 
 class Aged(NamedTuple):
@@ -77,13 +84,13 @@ class LearnerPool:
             inputs: the embedded summary of today, for warming up.
         """
         if not self._pool:
-            return self._train(self._integer(self._oldest + 1), inputs)
+            return self._older(self._new(), self._any_age(), inputs)
         self._drawn = self._integer(len(self._pool))
+        run = slots_of_run(self._drawn, len(self._pool))
+        if all(self._pool[slot] is None for slot in run):
+            self._fill(run, inputs)
         aged = self._pool[self._drawn]
-        if aged is None:
-            # The first round: every age must be met from the beginning, so the pool starts warmed up.
-            return self._train(self._integer(self._oldest + 1), inputs)
-        return aged if aged.age <= self._oldest else self._train(0, inputs)
+        return aged if aged is not None and aged.age <= self._oldest else self._new()
 
     def give_back(self, learner: Aged) -> None:
         """Return the learner of the last `take`, older by its window."""
@@ -118,12 +125,30 @@ class LearnerPool:
     def _placed(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: tensor.to(self._device) for name, tensor in state.items()}
 
-    def _train(self, steps: int, inputs: Inputs) -> Aged:
-        draws = [self._draw(self._rng) for _ in range(steps)]
-        return Aged(warm_up(self._step, AdamState.start(self._initialise()), draws, inputs), steps)
+    def _fill(self, run: Sequence[int], inputs: Inputs) -> None:
+        """Leave learners of one run at some slots, each at a random age."""
+        learner = self._new()
+        for slot, age in zip(run, sorted(self._any_age() for _ in run), strict=True):
+            learner = self._older(learner, age, inputs)
+            self._pool[slot] = learner
+
+    def _new(self) -> Aged:
+        return Aged(AdamState.start(self._initialise()), 0)
+
+    def _older(self, learner: Aged, age: int, inputs: Inputs) -> Aged:
+        draws = [self._draw(self._rng) for _ in range(age - learner.age)]
+        return Aged(warm_up(self._step, learner.state, draws, inputs, first_step=learner.age + 1), age)
+
+    def _any_age(self) -> int:
+        return self._integer(self._oldest + 1)
 
     def _integer(self, bound: int) -> int:
         return int(torch.randint(bound, (), generator=self._rng))
+
+
+def slots_of_run(slot: int, size: int) -> range:
+    """The slots of a pool that are filled by the same run as one of them."""
+    return range(slot % RUNS, size, RUNS)
 
 
 def initialiser(

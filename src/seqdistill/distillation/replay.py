@@ -49,9 +49,9 @@ class Window(NamedTuple):
 DEFAULT_MAX_BYTES = 2 << 30
 
 
-def warm_up(step: Step, state: AdamState, draws: Sequence[Draw], inputs: Inputs) -> AdamState:
-    """Inner steps from the initialisation on, of which nothing is remembered."""
-    for number, draw in enumerate(draws, 1):
+def warm_up(step: Step, state: AdamState, draws: Sequence[Draw], inputs: Inputs, *, first_step: int = 1) -> AdamState:
+    """Inner steps of which nothing is remembered; the first has a number, 1 for a new learner."""
+    for number, draw in enumerate(draws, first_step):
         state, _ = step.advance(state, number, inputs, draw)
     return state
 

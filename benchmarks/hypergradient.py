@@ -9,10 +9,13 @@ With --rounds 0 the first step is timed and no other follows, for cases whose st
 import argparse
 from collections.abc import Sequence
 
-from benchmarks.harness import Case, Row, add_arguments, finish, measure, note, settings_of, version
+from benchmarks.harness import GIB, Case, Row, add_arguments, finish, measure, note, settings_of, version
 
 METHODS = ("replay", "textbook", "unroll", "checkpoint")
 ALL_METHODS = (*METHODS, "eager")
+
+RESERVED = GIB // 2
+"""Bytes of a process's limit that an outer step may not count on: of Python, torch and the scratch memory of tiles."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -60,6 +63,7 @@ def case(arguments: argparse.Namespace, method: str, *, items: int, dim: int, **
         "cuts": arguments.cuts,
         "regime": arguments.regime,
         "seed": arguments.seed,
+        **({} if arguments.memory is None else {"memory": int(arguments.memory * GIB) - RESERVED}),
         **changes,
     }
     return Case(

@@ -43,7 +43,7 @@ from seqdistill.distillation.adam import AdamRule, AdamState
 from seqdistill.distillation.compiled import WORTHWHILE_STEPS, CompiledStep, compile_step
 from seqdistill.distillation.functional import FlatRecommender
 from seqdistill.distillation.inner import InnerObjective
-from seqdistill.distillation.replay import replay, run_window
+from seqdistill.distillation.replay import DEFAULT_MEMORY, replay, run_window
 from seqdistill.distillation.step import InnerStep, Step
 from seqdistill.learners import INITIAL_EMBEDDING_STD, SASRec
 from seqdistill.seeding import seeded
@@ -69,6 +69,7 @@ class Problem:
         positions: for each step the positions with a target, int64 [n, 1 + cuts, 1], or None for all.
         seed: of the generator the positions were drawn from.
         regime: "shared" or "fresh".
+        memory: bytes that a window of the library may hold.
     """
 
     item_factor: Tensor
@@ -80,6 +81,7 @@ class Problem:
     positions: list[Tensor | None]
     seed: int
     regime: Regime
+    memory: int = DEFAULT_MEMORY
 
     @cached_property
     def step(self) -> InnerStep:
@@ -122,6 +124,7 @@ def make_problem(
     cuts: Cuts,
     regime: Regime,
     seed: int,
+    memory: int = DEFAULT_MEMORY,
 ) -> Problem:
     """Draw a problem; the same arguments give the same problem."""
     rng = torch.Generator().manual_seed(seed)
@@ -143,7 +146,7 @@ def make_problem(
             drawn = torch.randint(length, (num_sequences, cuts), generator=draws)
             positions[step] = torch.cat([last, drawn], dim=1)[..., None]
     queries = (read.requires_grad_(), predict.requires_grad_())
-    return Problem(item_factor, queries, learner, theta, direction, cuts, positions, seed, regime)
+    return Problem(item_factor, queries, learner, theta, direction, cuts, positions, seed, regime, memory)
 
 
 def by_replay(problem: Problem) -> tuple[Tensor, ...]:
@@ -278,7 +281,7 @@ def _by_library(problem: Problem, step: InnerStep | Step) -> tuple[Tensor, ...]:
     inputs = tuple(part.detach() for part in summary)
     rng = torch.Generator().manual_seed(problem.seed)
     draws = [problem.step.objective.draw(rng) for _ in problem.positions]
-    window = run_window(step, AdamState.start(problem.theta), draws, inputs)
+    window = run_window(step, AdamState.start(problem.theta), draws, inputs, memory=problem.memory)
     bars = replay(step, window, inputs, problem.direction)
     return torch.autograd.grad(summary, queries, bars)
 

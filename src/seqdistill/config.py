@@ -432,7 +432,8 @@ class DistillConfig(Section):
     clip: float = Field(default=2.0, gt=0, description="largest hypergradient norm, as a multiple of its running mean")
     memory: ByteSize = Field(
         default=ByteSize(4 << 30),
-        description="states of a window held in memory take at most half of this, the rest goes to disk",
+        description="what a window may hold; its states take at most half of this and leave a step room to work, and "
+        "the rest of them goes to disk",
     )
     compile: Literal["auto", "always", "never"] = Field(
         default="auto",

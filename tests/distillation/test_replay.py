@@ -17,6 +17,7 @@ from seqdistill.distillation.inner import InnerObjective, Inputs
 from seqdistill.distillation.outer import OuterObjective
 from seqdistill.distillation.replay import replay, run_window, warm_up
 from seqdistill.distillation.step import InnerStep
+from seqdistill.distillation.tape import STEP_STATES
 from seqdistill.learners import Recommender, SASRec
 from seqdistill.summary import Factors
 
@@ -103,9 +104,9 @@ def unrolled(problem: Problem, window: int, rng: torch.Generator) -> Inputs:
     return torch.autograd.grad(outer_value(problem, state.theta), leaves)
 
 
-def replayed(problem: Problem, window: int, rng: torch.Generator, max_bytes: int = 1 << 30) -> Inputs:
+def replayed(problem: Problem, window: int, rng: torch.Generator, memory: int = 1 << 30) -> Inputs:
     draws = [problem.objective.draw(rng) for _ in range(window)]
-    run = run_window(problem.step, problem.start, draws, problem.inputs, first_step=4, max_bytes=max_bytes)
+    run = run_window(problem.step, problem.start, draws, problem.inputs, first_step=4, memory=memory)
     outer = problem.outer.evaluate(run.end.theta, problem.windows)
     return replay(problem.step, run, problem.inputs, outer.theta_bar)
 
@@ -174,5 +175,6 @@ def test_states_that_go_to_disk_come_back_as_they_were() -> None:
     state_bytes = sum(t.numel() * t.element_size() for t in problem.start)
     in_memory = replayed(problem, 9, torch.Generator().manual_seed(9))
     for held in (0, 4):
-        spilled = replayed(problem, 9, torch.Generator().manual_seed(9), max_bytes=held * state_bytes)
+        memory = (STEP_STATES + held) * state_bytes
+        spilled = replayed(problem, 9, torch.Generator().manual_seed(9), memory=memory)
         assert all(torch.equal(one, other) for one, other in zip(spilled, in_memory, strict=True))

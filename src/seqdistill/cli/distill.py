@@ -37,7 +37,7 @@ Memory = Annotated[
     typer.Option(
         "--memory",
         metavar="SIZE",
-        help="What the inner loop may hold, such as 4GB; states beyond half of it go to disk.",
+        help="What the inner loop may hold, such as 4GB; states of a window that do not fit go to disk.",
     ),
 ]
 Learners = Annotated[

@@ -75,7 +75,7 @@ class InnerLoop:
         pool: the learners.
         outer: what the outer loop wants of them.
         window: W.
-        max_bytes: of a window's states held in memory.
+        memory: bytes that a window may hold.
         clip: of the hypergradients from here; architectures differ in their norms.
     """
 
@@ -85,7 +85,7 @@ class InnerLoop:
     pool: LearnerPool
     outer: OuterObjective
     window: int
-    max_bytes: int
+    memory: int
     clip: RunningClip = field(default_factory=lambda: RunningClip(math.inf))
 
     def hypergradient(self, inputs: Inputs, batch: Tensor, rng: torch.Generator) -> Pulled:
@@ -98,7 +98,7 @@ class InnerLoop:
         """
         aged = self.pool.take(inputs)
         draws = [self.objective.draw(rng) for _ in range(self.window)]
-        window = run_window(self.step, aged.state, draws, inputs, first_step=aged.age + 1, max_bytes=self.max_bytes)
+        window = run_window(self.step, aged.state, draws, inputs, first_step=aged.age + 1, memory=self.memory)
         outer = self.outer.evaluate(window.end.theta, batch, rng)
         bars = replay(self.step, window, inputs, outer.theta_bar)
         self.pool.give_back(Aged(window.end, aged.age + self.window))
@@ -155,7 +155,7 @@ def build_inner_loop(
     )
     outer = OuterObjective(model, teacher.model, config.alignment_weight)
     clip = RunningClip(config.clip)
-    return InnerLoop(architecture, objective, step, pool, outer, config.window, config.memory // 2, clip)
+    return InnerLoop(architecture, objective, step, pool, outer, config.window, config.memory, clip)
 
 
 def _teachers_past(model: FlatRecommender, teacher: FittedToLog) -> Sequence[Tensor]:

@@ -46,7 +46,7 @@ class Window(NamedTuple):
     states: StateTape
 
 
-DEFAULT_MAX_BYTES = 2 << 30
+DEFAULT_MEMORY = 4 << 30
 
 
 def warm_up(step: Step, state: AdamState, draws: Sequence[Draw], inputs: Inputs, *, first_step: int = 1) -> AdamState:
@@ -63,7 +63,7 @@ def run_window(
     inputs: Inputs,
     *,
     first_step: int = 1,
-    max_bytes: int = DEFAULT_MAX_BYTES,
+    memory: int = DEFAULT_MEMORY,
 ) -> Window:
     """Inner steps that can be replayed.
 
@@ -73,14 +73,14 @@ def run_window(
         draws: one a step.
         inputs: what the hypergradient is taken with respect to; detached here.
         first_step: number of the first step since the learner was initialised, 1-based (Adam's bias correction).
-        max_bytes: of states held in memory; beyond, they go to disk.
+        memory: bytes that the window may hold; states that do not fit go to disk.
 
     Raises:
         SeqDistillError: if they do not fit there either.
     """
     inputs = tuple(x.detach() for x in inputs)
     steps: list[WindowStep] = []
-    states = StateTape(max_bytes)
+    states = StateTape(memory)
     for number, draw in enumerate(draws, first_step):
         states.push(state)
         state, memo = step.advance(state, number, inputs, draw)

@@ -10,6 +10,10 @@ import torch
 from seqdistill.distillation.adam import AdamState
 from seqdistill.errors import SeqDistillError
 
+STEP_STATES = 7
+"""States that take as much memory as a step of the window and its adjoint work with, the item factor included, where the
+embedding of a large catalogue is part of a state: measured at 1,000,000 items."""
+
 
 class StateTape:
     """Remembers inner states for the way back.
@@ -18,11 +22,12 @@ class StateTape:
     when the embedding of a large catalogue is trained along.
 
     Args:
-        max_bytes: how much to hold in memory; what comes later goes to a temporary file without a name.
+        memory: bytes that the window may hold in all. States get at most half of it, and what is left beside a step's
+            own work; what comes later goes to a temporary file without a name.
     """
 
-    def __init__(self, max_bytes: int) -> None:
-        self._free = max_bytes
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
         self._held: list[AdamState] = []
         self._file: IO[bytes] | None = None
         self._spilled = 0
@@ -34,9 +39,9 @@ class StateTape:
             SeqDistillError: if it has to go to disk and cannot.
         """
         size = sum(t.numel() * t.element_size() for t in state)
-        if self._spilled == 0 and size <= self._free:
+        room = min(self._memory // 2, self._memory - STEP_STATES * size)
+        if self._spilled == 0 and (len(self._held) + 1) * size <= room:
             self._held.append(state)
-            self._free -= size
             return
         try:
             if self._file is None:

@@ -281,7 +281,8 @@ def _by_library(problem: Problem, step: InnerStep | Step) -> tuple[Tensor, ...]:
     inputs = tuple(part.detach() for part in summary)
     rng = torch.Generator().manual_seed(problem.seed)
     draws = [problem.step.objective.draw(rng) for _ in problem.positions]
-    window = run_window(step, AdamState.start(problem.theta), draws, inputs, memory=problem.memory)
+    _, window = run_window(step, AdamState.start(problem.theta), draws, inputs, memory=problem.memory)
+    del _
     bars = replay(step, window, inputs, problem.direction)
     return torch.autograd.grad(summary, queries, bars)
 

@@ -66,7 +66,7 @@ def prepare(*, method: str, **sizes: int | str) -> Step:
         inputs = tuple(part.detach() for part in summary)
         rng = torch.Generator().manual_seed(problem.seed)
         draws = [problem.step.objective.draw(rng) for _ in problem.positions]
-        window = timed("window", lambda: run_window(step, AdamState.start(problem.theta), draws, inputs))
+        _, window = timed("window", lambda: run_window(step, AdamState.start(problem.theta), draws, inputs))
         bars = timed("replay", lambda: replay(step, window, inputs, problem.direction))
         timed("embed adjoint", lambda: torch.autograd.grad(summary, queries, bars))
         return phases

@@ -106,9 +106,9 @@ def unrolled(problem: Problem, window: int, rng: torch.Generator) -> Inputs:
 
 def replayed(problem: Problem, window: int, rng: torch.Generator, memory: int = 1 << 30) -> Inputs:
     draws = [problem.objective.draw(rng) for _ in range(window)]
-    run = run_window(problem.step, problem.start, draws, problem.inputs, first_step=4, memory=memory)
-    outer = problem.outer.evaluate(run.end.theta, problem.windows)
-    return replay(problem.step, run, problem.inputs, outer.theta_bar)
+    end, window_run = run_window(problem.step, problem.start, draws, problem.inputs, first_step=4, memory=memory)
+    outer = problem.outer.evaluate(end.theta, problem.windows)
+    return replay(problem.step, window_run, problem.inputs, outer.theta_bar)
 
 
 @pytest.mark.usefixtures("double_precision")
@@ -141,8 +141,8 @@ def test_hypergradient_of_the_factors_predicts_a_finite_difference() -> None:
     def value(factors: Factors) -> Tensor:
         rng = torch.Generator().manual_seed(9)
         draws = [problem.objective.draw(rng) for _ in range(7)]
-        run = run_window(problem.step, problem.start, draws, embed(factors), first_step=4)
-        return outer_value(problem, run.end.theta)
+        end, _ = run_window(problem.step, problem.start, draws, embed(factors), first_step=4)
+        return outer_value(problem, end.theta)
 
     for factor in factors:
         factor.requires_grad_()

@@ -89,7 +89,13 @@ def adam_step(rule: AdamRule, state: AdamState, gradient: Tensor, corrections: C
 
 
 def adam_step_adjoint(
-    rule: AdamRule, before: AdamState, gradient: Tensor, corrections: Corrections, bar: AdamState
+    rule: AdamRule,
+    before: AdamState,
+    gradient: Tensor,
+    corrections: Corrections,
+    bar: AdamState,
+    *,
+    overwrite: bool = False,
 ) -> tuple[AdamState, Tensor]:
     """Carry sensitivities back across `adam_step`, the loss's own dependence on theta excepted.
 
@@ -99,6 +105,7 @@ def adam_step_adjoint(
         gradient: as given to `adam_step`.
         corrections: as given to `adam_step`.
         bar: sensitivities of the scalar to the state after the step.
+        overwrite: whether the result may take over the memory of `bar`, as it does where vectors are long.
 
     Returns:
         The sensitivities to `before`, still without the path theta -> gradient -> step, and the sensitivity to the
@@ -123,18 +130,20 @@ def adam_step_adjoint(
         theta_bar = theta_bar + rule.weight_decay * gradient_bar
         return theta_bar, rule.beta1 * m_bar, rule.beta2 * v_bar, gradient_bar
 
-    *before_bar, gradient_bar = _by_slices(pull_back, (*before, gradient, *bar))
+    *before_bar, gradient_bar = _by_slices(pull_back, (*before, gradient, *bar), into=tuple(bar) if overwrite else ())
     return AdamState(*before_bar), gradient_bar
 
 
-def _by_slices(formula: Callable[..., tuple[Tensor, ...]], vectors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """An elementwise formula of vectors [p], at most `SLICE` entries at a time."""
+def _by_slices(
+    formula: Callable[..., tuple[Tensor, ...]], vectors: tuple[Tensor, ...], *, into: tuple[Tensor, ...] = ()
+) -> tuple[Tensor, ...]:
+    """An elementwise formula of vectors [p], at most `SLICE` entries at a time; long results go `into` others."""
     if len(vectors[0]) <= SLICE:
         return formula(*vectors)
     whole: tuple[Tensor, ...] = ()
     for begin in range(0, len(vectors[0]), SLICE):
         parts = formula(*(v[begin : begin + SLICE] for v in vectors))
-        whole = whole or tuple(torch.empty_like(vectors[0]) for _ in parts)
+        whole = whole or (*into, *(torch.empty_like(vectors[0]) for _ in parts[len(into) :]))
         for full, part in zip(whole, parts, strict=True):
             full[begin : begin + SLICE] = part
     return whole

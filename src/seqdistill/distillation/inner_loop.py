@@ -96,13 +96,15 @@ class InnerLoop:
             batch: windows of the log.
             rng: on the CPU.
         """
-        aged = self.pool.take(inputs)
+        state, age = self.pool.take(inputs)
         draws = [self.objective.draw(rng) for _ in range(self.window)]
-        window = run_window(self.step, aged.state, draws, inputs, first_step=aged.age + 1, memory=self.memory)
-        outer = self.outer.evaluate(window.end.theta, batch, rng)
+        state, window = run_window(self.step, state, draws, inputs, first_step=age + 1, memory=self.memory)
+        outer = self.outer.evaluate(state.theta, batch, rng)
+        self.pool.give_back(Aged(state, age + self.window))
+        # Of a large catalogue's embedding, the walk back has no room for states that nobody needs.
+        del state
         bars = replay(self.step, window, inputs, outer.theta_bar)
-        self.pool.give_back(Aged(window.end, aged.age + self.window))
-        return Pulled(aged.age, outer, bars)
+        return Pulled(age, outer, bars)
 
     def state(self) -> Snapshot:
         """Learners and clip; see `resuming.Resumable`."""

@@ -36,12 +36,10 @@ class Window(NamedTuple):
     """A run of inner steps that can be replayed, once.
 
     Attributes:
-        end: state after the last step.
         steps: in order.
         states: before each step.
     """
 
-    end: AdamState
     steps: list[WindowStep]
     states: StateTape
 
@@ -64,7 +62,7 @@ def run_window(
     *,
     first_step: int = 1,
     memory: int = DEFAULT_MEMORY,
-) -> Window:
+) -> tuple[AdamState, Window]:
     """Inner steps that can be replayed.
 
     Args:
@@ -74,6 +72,9 @@ def run_window(
         inputs: what the hypergradient is taken with respect to; detached here.
         first_step: number of the first step since the learner was initialised, 1-based (Adam's bias correction).
         memory: bytes that the window may hold; states that do not fit go to disk.
+
+    Returns:
+        The state after the last step, and the window.
 
     Raises:
         SeqDistillError: if they do not fit there either.
@@ -85,7 +86,7 @@ def run_window(
         states.push(state)
         state, memo = step.advance(state, number, inputs, draw)
         steps.append(WindowStep(draw, memo, number))
-    return Window(state, steps, states)
+    return state, Window(steps, states)
 
 
 def replay(step: Step, window: Window, inputs: Inputs, theta_bar: Tensor) -> Inputs:
@@ -102,11 +103,10 @@ def replay(step: Step, window: Window, inputs: Inputs, theta_bar: Tensor) -> Inp
     Returns:
         One tensor per input, of its shape.
     """
-    bar = AdamState.start(theta_bar)
+    bar = AdamState.start(theta_bar.clone())
     inputs = tuple(x.detach() for x in inputs)
     total = tuple(torch.zeros_like(x) for x in inputs)
     for draw, memo, number in reversed(window.steps):
-        before = window.states.pop(like=window.end)
-        bar, through_step = step.pull_back(before, number, inputs, draw, memo, bar)
+        bar, through_step = step.pull_back(window.states.pop(), number, inputs, draw, memo, bar)
         total = tuple(a + b for a, b in zip(total, through_step, strict=True))
     return total

@@ -46,7 +46,7 @@ class Step(Protocol):
             inputs: as given to `advance`.
             draw: as given to `advance`.
             memo: from `advance`.
-            bar: sensitivities to the state after the step.
+            bar: sensitivities to the state after the step; their memory may be taken over by those before it.
         """
         ...
 
@@ -71,7 +71,8 @@ class InnerStep:
         self, state: AdamState, number: int, inputs: Inputs, draw: Draw, memo: Memo, bar: AdamState
     ) -> tuple[AdamState, Inputs]:
         """See `Step.pull_back`."""
-        return self.pull_back_corrected(state, self.rule.corrections(number), inputs, draw, memo, bar)
+        corrections = self.rule.corrections(number)
+        return self.pull_back_corrected(state, corrections, inputs, draw, memo, bar, overwrite=True)
 
     def advance_corrected(
         self, state: AdamState, corrections: Corrections, inputs: Inputs, draw: Draw
@@ -83,14 +84,25 @@ class InnerStep:
         return adam_step(self.rule, state, gradient, corrections), memo
 
     def pull_back_corrected(
-        self, state: AdamState, corrections: Corrections, inputs: Inputs, draw: Draw, memo: Memo, bar: AdamState
+        self,
+        state: AdamState,
+        corrections: Corrections,
+        inputs: Inputs,
+        draw: Draw,
+        memo: Memo,
+        bar: AdamState,
+        *,
+        overwrite: bool = False,
     ) -> tuple[AdamState, Inputs]:
         """`pull_back` with Adam's bias corrections for the number of the step."""
         theta, *leaves = (x.detach().requires_grad_() for x in (state.theta, *inputs))
         loss = self.objective.loss(theta, tuple(leaves), draw, memo)
         (gradient,) = torch.autograd.grad(loss, theta, create_graph=True)
-        before, gradient_bar = adam_step_adjoint(self.rule, state, gradient.detach(), corrections, bar)
+        before, gradient_bar = adam_step_adjoint(
+            self.rule, state, gradient.detach(), corrections, bar, overwrite=overwrite
+        )
         hessian_product, *mixed = torch.autograd.grad(
             torch.dot(gradient, gradient_bar), (theta, *leaves), allow_unused=True, materialize_grads=True
         )
-        return before._replace(theta=before.theta + hessian_product), tuple(mixed)
+        before.theta.add_(hessian_product)
+        return before, tuple(mixed)

@@ -11,7 +11,7 @@ from seqdistill.distillation.adam import AdamState
 from seqdistill.errors import SeqDistillError
 
 STEP_STATES = 7
-"""States that take as much memory as a step of the window and its adjoint work with, the item factor included, where the
+"""States that take as much memory as a step of the window and its adjoint work with, item factor included, where the
 embedding of a large catalogue is part of a state: measured at 1,000,000 items."""
 
 
@@ -31,6 +31,7 @@ class StateTape:
         self._held: list[AdamState] = []
         self._file: IO[bytes] | None = None
         self._spilled = 0
+        self._like, self._length = torch.empty(0), 0
 
     def push(self, state: AdamState) -> None:
         """Remember a state; it must not be changed afterwards.
@@ -47,6 +48,7 @@ class StateTape:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(prefix="seqdistill-")  # noqa: SIM115 - closed with the tape
                 weakref.finalize(self, self._file.close)
+            self._like, self._length = state.theta.new_empty(0), len(state.theta)
             for tensor in state:
                 tensor.cpu().numpy().tofile(self._file)
         except OSError as error:
@@ -56,17 +58,13 @@ class StateTape:
             ) from error
         self._spilled += 1
 
-    def pop(self, like: AdamState) -> AdamState:
-        """The most recent state not yet taken back.
-
-        Args:
-            like: tells length, type and device.
-        """
+    def pop(self) -> AdamState:
+        """The most recent state not yet taken back."""
         if self._spilled == 0:
             return self._held.pop()
         assert self._file is not None
         self._spilled -= 1
-        count, kind = like.theta.numel(), like.theta.cpu()[:0].numpy().dtype
+        count, kind = self._length, self._like.cpu().numpy().dtype
         self._file.seek(self._spilled * 3 * count * kind.itemsize)
         vectors = (np.fromfile(self._file, dtype=kind, count=count) for _ in range(3))
-        return AdamState(*(torch.from_numpy(v).to(like.theta.device) for v in vectors))
+        return AdamState(*(torch.from_numpy(v).to(self._like.device) for v in vectors))

@@ -14,7 +14,7 @@ from seqdistill.learners import Recommender
 from seqdistill.prediction_loss import Distributions, Table, Targets, prediction_loss
 from seqdistill.sequences import EVERY, Sequences
 from seqdistill.summary import Schedule
-from seqdistill.training import fit_to_sequences
+from seqdistill.training import POSITIONS_A_MOVE, fit_to_sequences
 
 ROWS, ITEMS, DIM, OTHER = 23, 31, 8, 5
 
@@ -122,6 +122,25 @@ def test_training_on_sequences_follows_plain_gradient_steps(
         optimiser.step()
     for one, other in zip(ours.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(("regime", "moves"), [("shared", 1), ("fresh", 4)])
+def test_a_step_of_a_fresh_learner_moves_once_for_every_few_sequences(regime: Regime, moves: int) -> None:
+    n, length, rate = 4 * (POSITIONS_A_MOVE // 16), 16, 1e-3
+    factor, read, predict = draw((ITEMS, DIM), (n, length, DIM), (n, length, DIM))
+    sequences = Sequences(read, predict, torch.ones(n, length, dtype=torch.bool), factor)
+    begun: list[Recommender] = []
+
+    def keep(step: int, model: Recommender) -> None:
+        if step == 0:
+            begun.append(copy.deepcopy(model))
+
+    ours = fit_to_sequences(sequences, LearnerConfig(), regime, Schedule(rate, 1), seed=0, on_step=keep)
+    largest = max(
+        float((p - q).detach().abs().max()) for p, q in zip(ours.parameters(), begun[0].parameters(), strict=True)
+    )
+    # Adam's first moves are as long as the rate for gradients that agree, and hardly ever longer.
+    assert (moves - 0.5) * rate < largest < (moves + 0.5) * rate
 
 
 def test_the_mean_of_what_is_to_be_predicted_is_that_of_its_distributions() -> None:

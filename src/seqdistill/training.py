@@ -42,6 +42,11 @@ from seqdistill.summary import Schedule
 from seqdistill.views import WHOLE_IN_A_LOG, Asked, ask, draws_per_sequence, passes_per_epoch
 
 CPU = torch.device("cpu")
+
+POSITIONS_A_MOVE = 256
+"""Positions of a few sequences after which a learner that trains its embedding moves. It has the embedding to find as
+well, which takes many moves, and soft targets are so free of noise that a part of them tells nearly as much as all."""
+
 State = dict[str, Tensor]
 OnStep = Callable[[int, Recommender], bool | None]
 Clock = Callable[[], float]
@@ -386,7 +391,9 @@ def fit_to_sequences(  # noqa: PLR0913 - most have a default
         sequences: what to learn.
         architecture: of the learner.
         regime: `shared` freezes the item factor as the embedding; `fresh` trains one from random.
-        schedule: steps and (constant) learning rate, as in the inner loop the summary was made for.
+        schedule: steps and (constant) learning rate, as in the inner loop the summary was made for. A step reads all
+            sequences, or a batch. In the `fresh` regime a learner that answers for all positions at once moves several
+            times in a step, each time after a part of what the step reads (`POSITIONS_A_MOVE`).
         seed: decides the initial parameters, the batches and the dropout.
         length: positions the learner can read; by default those of the sequences.
         dim: width of the learner, by default that of the item factor. At another one, `shared` trains a projection of
@@ -414,18 +421,21 @@ def fit_to_sequences(  # noqa: PLR0913 - most have a default
         trained = [p for p in model.parameters() if p.requires_grad]
         optimiser = torch.optim.Adam(trained, lr=schedule.learning_rate, fused=True)
         whole = learner.view == "causal" and bool(sequences.mask.all())
-        for step, rows in enumerate(_batches(len(sequences.mask), batch_size, schedule.steps), start=1):
-            mask = sequences.mask[rows]
-            draws = draws_per_sequence(learner, len(mask))
-            asked = ask(learner, _repeated(mask, draws))
-            inputs = _repeated(model.project(embed(model.embedding, rows)), draws)
-            states = learner(inputs, asked.mask, asked.at)
-            states = states.flatten(0, 1) if whole else states[asked.counted]
-            every = whole and isinstance(rows, slice)
-            loss = loss_at(states, None if every else asked.select(_repeated(places[rows], draws)))
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
+        in_parts = regime == "fresh" and learner.view == "causal"
+        part_size = max(1, POSITIONS_A_MOVE // sequences.length) if in_parts else None
+        for step, batch in enumerate(_batches(len(sequences.mask), batch_size, schedule.steps), start=1):
+            for rows in _parts(batch, len(places[batch]), part_size):
+                mask = sequences.mask[rows]
+                draws = draws_per_sequence(learner, len(mask))
+                asked = ask(learner, _repeated(mask, draws))
+                inputs = _repeated(model.project(embed(model.embedding, rows)), draws)
+                states = learner(inputs, asked.mask, asked.at)
+                states = states.flatten(0, 1) if whole else states[asked.counted]
+                every = whole and isinstance(rows, slice)
+                loss = loss_at(states, None if every else asked.select(_repeated(places[rows], draws)))
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
             if on_step is not None and on_step(step, model) is False:
                 break
     return model.eval()
@@ -439,6 +449,15 @@ def _batches(count: int, batch_size: int | None, steps: int) -> Iterator[Rows]:
     parts = -(-count // batch_size)
     for begin in range(0, steps, parts):
         yield from torch.randperm(count).tensor_split(parts)[: steps - begin]
+
+
+def _parts(rows: Rows, count: int, size: int | None) -> Iterator[Rows]:
+    """So many rows in parts of almost equal size, in an order drawn anew, none larger than `size` if there is one."""
+    if size is None or count <= size:
+        yield rows
+        return
+    order = torch.randperm(count)
+    yield from (order if isinstance(rows, slice) else rows[order]).tensor_split(-(-count // size))
 
 
 def _loss(sequences: Sequences, model: Recommender, regime: Regime) -> Callable[[Tensor, Tensor | None], Tensor]:

@@ -10,7 +10,7 @@ import torch
 from seqdistill.distillation.adam import AdamState
 from seqdistill.errors import SeqDistillError
 
-STEP_STATES = 7
+STEP_STATES = 6
 """States that take as much memory as a step of the window and its adjoint work with, item factor included, where the
 embedding of a large catalogue is part of a state: measured at 1,000,000 items."""
 

@@ -24,6 +24,7 @@ from seqdistill.distillation.loop import Distillation
 from seqdistill.distillation.pool import RUNS
 from seqdistill.distillation.replay import warm_up
 from seqdistill.evaluation.ranking import rank_held_out
+from seqdistill.evaluation.table import SEARCH_LEARNERS
 from seqdistill.json_values import Json
 from seqdistill.learners import Recommender, build_learner
 from seqdistill.members import can_be_trained_apart, processes_for
@@ -231,7 +232,7 @@ class _Trial:
         """Seconds of the search for a schedule, at most, given those of a training step and of a validation."""
         evaluate = self._config.evaluate
         once = max(evaluate.candidate_steps) * step + len(evaluate.candidate_steps) * validation
-        return len(evaluate.candidate_rates) * once
+        return len(evaluate.candidate_rates) * SEARCH_LEARNERS * once
 
     def peak_memory(self) -> int:
         """The most held so far, and what a whole pool of learners adds to it."""

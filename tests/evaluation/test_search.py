@@ -1,8 +1,15 @@
-"""How long the search for a number of training steps goes on."""
+"""How long the search for a number of training steps goes on, and what it goes by."""
 
+import numpy as np
 import pytest
+import torch
 
-from seqdistill.evaluation.table import PATIENCE, promising
+from seqdistill.config import Config
+from seqdistill.data import Dataset
+from seqdistill.evaluation.metrics import summarise
+from seqdistill.evaluation.table import PATIENCE, SEARCH_LEARNERS, Evaluator, promising
+from seqdistill.sequences import Sequences
+from seqdistill.summary import Schedule
 
 
 def searched(scores: list[float]) -> list[float]:
@@ -29,3 +36,28 @@ def test_a_search_ends_when_nothing_has_come_near_its_best_for_long(best: int) -
 def test_a_search_that_keeps_rising_sees_every_candidate() -> None:
     rising = [step / 100 for step in range(30)]
     assert searched(rising) == rising
+
+
+def test_a_candidate_is_scored_by_two_learners(planted: tuple[Dataset, np.ndarray], small_config: Config) -> None:
+    dataset, steps, rate = planted[0], (3, 9), 0.01
+    config = small_config.model_copy(
+        update={"evaluate": small_config.evaluate.model_copy(update={"candidate_steps": steps})}
+    )
+    evaluator = Evaluator(dataset, config)
+    windows = torch.from_numpy(dataset.training_windows(config.distill.length)[:8])
+    factor = torch.randn(dataset.num_items, 8, generator=torch.Generator().manual_seed(0))
+    sequences = Sequences.from_windows(windows, factor)
+    seeds: list[int] = []
+
+    def source(seed: int) -> Sequences:
+        seeds.append(seed)
+        return sequences
+
+    tried = evaluator.try_rate("shared", source, rate)
+    assert len(set(seeds)) == SEARCH_LEARNERS > 1
+    for step, one in zip(steps, tried, strict=True):
+        schedule = Schedule(rate, step)
+        models = [evaluator.fit(sequences, "shared", schedule, seed) for seed in seeds]
+        scores = [summarise(evaluator.rank(model, "validation"))["ndcg@100"] for model in models]
+        assert one.schedule == schedule
+        assert one.score == pytest.approx(np.mean(scores), rel=1e-6)

@@ -20,8 +20,8 @@ LEARNER_WORK = 40_000.0
 """Of a position through a learner, where a product of two item embeddings' entries is 1."""
 
 Expected = tuple[int, int]
-HARD_STEPS: Expected = (200, 75)
-SOFT_STEPS: Expected = (600, 400)
+HARD_STEPS: Expected = (400, 75)
+SOFT_STEPS: Expected = (1200, 400)
 """Steps a rate's search takes before it is given up, and those a learner is then trained, as seen on ML-100K."""
 
 EPOCHS = 30

@@ -30,6 +30,10 @@ PATIENCE = 7
 factor of large norms a new learner is at first worse for being trained, for some hundred steps."""
 
 
+SEARCH_LEARNERS = 2
+"""Learners that try a rate. One alone is often best after a number of steps that suits no other."""
+
+
 class Tried(NamedTuple):
     """A schedule and its validation score."""
 
@@ -181,23 +185,33 @@ class Evaluator:
         )
 
     def try_rate(self, regime: Regime, sequences_of: SequencesOf, rate: float) -> list[Tried]:
-        """Validation NDCG@100 at the candidate numbers of steps, in one run.
+        """Validation NDCG@100 at the candidate numbers of steps, each the mean of `SEARCH_LEARNERS` runs.
 
-        A rate is given up when the score has fallen short of its best for `PATIENCE` candidates.
+        A run ends when the score has fallen short of its best for `PATIENCE` candidates; what only some runs came to is
+        left out.
         """
-        evaluate = self.config.evaluate
-        seed = derive_seed(self.config.seed, "selection")
-        tried: list[Tried] = []
+        steps = sorted(set(self.config.evaluate.candidate_steps))
+        runs = [self._try_steps(regime, sequences_of, rate, steps, index) for index in range(SEARCH_LEARNERS)]
+        return [
+            Tried(float(np.mean(scores)), Schedule(rate, step))
+            for step, *scores in zip(steps, *runs, strict=False)  # The shortest run ends it.
+        ]
+
+    def _try_steps(
+        self, regime: Regime, sequences_of: SequencesOf, rate: float, steps: Sequence[int], index: int
+    ) -> list[float]:
+        """Scores of one learner at these numbers of steps, in order, as far as they are promising."""
+        seed = derive_seed(self.config.seed, "selection", index)
+        scores: list[float] = []
 
         def watch(step: int, model: Recommender) -> bool:
-            if step not in evaluate.candidate_steps:
+            if step not in steps:
                 return True
-            score = summarise(self.rank(model, "validation"))[SELECTION]
-            tried.append(Tried(score, Schedule(rate, step)))
-            return promising([t.score for t in tried])
+            scores.append(summarise(self.rank(model, "validation"))[SELECTION])
+            return promising(scores)
 
-        self.fit(sequences_of(seed), regime, Schedule(rate, max(evaluate.candidate_steps)), seed, on_step=watch)
-        return tried
+        self.fit(sequences_of(seed), regime, Schedule(rate, steps[-1]), seed, on_step=watch)
+        return scores
 
     def fit(
         self,

@@ -281,8 +281,8 @@ def _by_library(problem: Problem, step: InnerStep | Step) -> tuple[Tensor, ...]:
     inputs = tuple(part.detach() for part in summary)
     rng = torch.Generator().manual_seed(problem.seed)
     draws = [problem.step.objective.draw(rng) for _ in problem.positions]
-    _, window = run_window(step, AdamState.start(problem.theta), draws, inputs, memory=problem.memory)
-    del _
+    # The state after the window is nobody's here, and large.
+    window = run_window(step, AdamState.start(problem.theta), draws, inputs, memory=problem.memory)[1]
     bars = replay(step, window, inputs, problem.direction)
     return torch.autograd.grad(summary, queries, bars)
 

@@ -44,3 +44,6 @@ def test_a_long_vector_is_updated_slice_by_slice_with_the_same_outcome(monkeypat
     whole = both()
     monkeypatch.setattr(adam, "SLICE", 4)
     assert all(torch.equal(a, b) for a, b in zip(whole, both(), strict=True))
+    before, gradient_bar = adam_step_adjoint(rule, state, gradient, rule.corrections(3), bar, overwrite=True)
+    assert all(torch.equal(a, b) for a, b in zip(whole[3:], (*before, gradient_bar), strict=True))
+    assert [b.data_ptr() for b in before] == [b.data_ptr() for b in bar]

@@ -1,5 +1,3 @@
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor
@@ -107,12 +105,8 @@ def test_one_hot_queries_are_look_ups_and_give_the_states_of_the_hard_sequence()
     torch.testing.assert_close(model.learner(soft, items > 0), model(items), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("sought", [lambda q, _: q, lambda _, e: e])
-def test_a_second_derivative_that_is_not_implemented_is_refused_and_not_wrong(
-    sought: Callable[[Tensor, Tensor], Tensor],
-) -> None:
+def test_a_derivative_by_the_queries_that_is_not_formed_is_refused_and_not_wrong() -> None:
     queries, factor, embedding, weight = draw((N, 5), (ITEMS, 5), (ITEMS, DIM), (N, DIM))
     q, e = leaves(queries, embedding)
     (slope,) = torch.autograd.grad((soft_embeddings(q, factor, e) * weight).sum(), q, create_graph=True)
-    with pytest.raises(NotImplementedError, match="begins with the queries"):
-        torch.autograd.grad(slope.sum(), sought(q, e))
+    assert slope.isnan().all()

@@ -103,7 +103,8 @@ class _SoftEmbeddings(torch.autograd.Function):
     def forward(ctx: Ctx, queries: Tensor, keys: Tensor, values: Tensor, memo: Memo | None, name: str) -> Tensor:
         normaliser, mean = _remembered(memo, name, queries, keys, values)
         ctx.save_for_backward(queries, keys, values, normaliser, mean)
-        return mean
+        # What is returned gets the graph, and with it the embedding, which the memo would keep for every step.
+        return mean.view_as(mean)
 
     @staticmethod
     def backward(ctx: Ctx, grad: Tensor) -> tuple[Tensor | None, None, Tensor | None, None, None]:

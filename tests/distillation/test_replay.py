@@ -178,3 +178,14 @@ def test_states_that_go_to_disk_come_back_as_they_were() -> None:
         memory = (STEP_STATES + held) * state_bytes
         spilled = replayed(problem, 9, torch.Generator().manual_seed(9), memory=memory)
         assert all(torch.equal(one, other) for one, other in zip(spilled, in_memory, strict=True))
+
+
+@pytest.mark.parametrize("regime", ["shared", "fresh"])
+def test_what_a_window_remembers_of_its_steps_holds_no_graph(regime: Regime) -> None:
+    # A graph holds the embedding of its step, whatever became of the state it was part of.
+    problem = make_problem(weight_decay=0.0, alignment=0.0, regime=regime)
+    draws = [problem.objective.draw(torch.Generator().manual_seed(9)) for _ in range(3)]
+    _, window = run_window(problem.step, problem.start, draws, problem.inputs, first_step=4)
+    remembered = [tensor for step in window.steps for pair in step.memo.values() for tensor in pair]
+    assert remembered
+    assert not any(tensor.requires_grad for tensor in remembered)

@@ -61,7 +61,7 @@ bench: $(VENV)/.bench
 	$(BENCH).hypergradient --items 1300 3400 12000 --dim 32 64 --methods replay eager textbook unroll checkpoint
 	$(BENCH).hypergradient --items 100000 1000000 --dim 64 --methods replay unroll --rounds 1 --timeout 1200 \
 		--out results/bench/hypergradient-large.json
-	$(BENCH).hypergradient --regime fresh --items 12000 100000 1000000 --dim 64 --methods eager --rounds 0 \
+	$(BENCH).hypergradient --regime fresh --items 12000 100000 1000000 --dim 64 --methods eager --rounds 0 --memory 6 \
 		--timeout 10000 --out results/bench/hypergradient-fresh.json
 	$(BENCH).floor --items 1300 3400 12000 --dim 32 64
 	$(BENCH).profile

@@ -15,10 +15,13 @@ from typing import Any, TypeAlias, cast
 import torch
 from torch import Tensor
 
-from seqdistill.attention import TILE_NUMBERS, scratch
+from seqdistill.attention import scratch
 
-LEAST_ROWS = 16
-"""Rows of a tile, however large the catalogue: the embedding is read anew for each tile."""
+TILE_NUMBERS = {"cpu": 1 << 20, "cuda": 1 << 26}
+"""Scores held at once, by device type; twice as many as in `attention`, as a tile has whole rows here and is used four
+times."""
+LEAST_ROWS = 64
+"""Rows of a tile, however large the catalogue: the embedding and its gradient are gone through anew for each tile."""
 
 Ctx: TypeAlias = Any
 """Autograd's context: what forward leaves for backward."""

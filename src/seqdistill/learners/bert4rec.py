@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from seqdistill.learners.base import Learner
+from seqdistill.learners.dropout import Dropout
 from seqdistill.learners.layer_norm import LayerNorm
 from seqdistill.learners.transformer import LAYER_NORM_EPS, Block, reset_transformer
 
@@ -58,7 +59,7 @@ class BERT4Rec(Learner):
         self.mask_vector = nn.Parameter(torch.empty(dim))
         self.position = nn.Parameter(torch.empty(length + 1, dim))
         self.norm = LayerNorm(dim, LAYER_NORM_EPS)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         width = 4 * dim if feed_forward is None else feed_forward
         self.blocks = nn.ModuleList(Block(dim, heads, width, dropout) for _ in range(layers))
         self.dense = nn.Linear(dim, dim)

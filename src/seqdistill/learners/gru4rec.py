@@ -15,6 +15,7 @@ libraries' GRU; trained by full cross-entropy over whole sequences instead of a 
 from torch import Tensor, nn
 
 from seqdistill.learners.base import Learner
+from seqdistill.learners.dropout import Dropout
 from seqdistill.learners.recurrent import GRU
 
 
@@ -33,7 +34,7 @@ class GRU4Rec(Learner):
         super().__init__()
         self.dim = dim
         self.length = length
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.recurrent = GRU(dim, hidden, layers)
         self.dense = nn.Linear(hidden, dim)
         self.reset_parameters()

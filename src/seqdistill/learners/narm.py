@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from seqdistill.learners.base import Learner
+from seqdistill.learners.dropout import Dropout
 from seqdistill.learners.recurrent import GRU
 
 MOST_OUTPUT_DROPOUT = 0.5
@@ -50,8 +51,8 @@ class NARM(Learner):
         super().__init__()
         self.dim = dim
         self.length = length
-        self.dropout = nn.Dropout(dropout)
-        self.output_dropout = nn.Dropout(
+        self.dropout = Dropout(dropout)
+        self.output_dropout = Dropout(
             min(2 * dropout, MOST_OUTPUT_DROPOUT) if output_dropout is None else output_dropout
         )
         self.recurrent = GRU(dim, hidden, layers)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from seqdistill.learners.base import Learner
+from seqdistill.learners.dropout import Dropout
 from seqdistill.learners.layer_norm import LayerNorm
 from seqdistill.learners.transformer import LAYER_NORM_EPS, Block, reset_transformer
 
@@ -50,7 +51,7 @@ class SASRec(Learner):
         self.length = length
         self.position = nn.Parameter(torch.empty(length, dim))
         self.norm = LayerNorm(dim, LAYER_NORM_EPS)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(Block(dim, heads, feed_forward, dropout) for _ in range(layers))
         # By numpy: torch takes a second to learn how to do it without memory, which is how a stored model is checked.
         self.register_buffer("causal", torch.from_numpy(np.tri(length, dtype=np.bool_)), persistent=False)

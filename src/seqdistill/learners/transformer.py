@@ -8,6 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from seqdistill.learners.dropout import Dropout
 from seqdistill.learners.layer_norm import LayerNorm
 
 INITIAL_STD = 0.02
@@ -45,7 +46,7 @@ class Block(nn.Module):
         self.expand = nn.Linear(dim, feed_forward)
         self.contract = nn.Linear(feed_forward, dim)
         self.feed_forward_norm = LayerNorm(dim, LAYER_NORM_EPS)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, hidden: Tensor, visible: Tensor, at: Tensor | None = None) -> Tensor:
         """[batch, positions, dim] -> the same, or [batch, k, dim] for the positions `at`, [batch, k].

@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from planted import planted_dataset
-from seqdistill import teaching
+from seqdistill import members, teaching
 from seqdistill.config import CAUSAL, MIXED, PUBLISHED, LearnerConfig, TeacherConfig, parse_config
 from seqdistill.data import Dataset
 from seqdistill.errors import SeqDistillError
@@ -206,7 +206,8 @@ def test_the_student_goes_on_from_the_best_of_its_own_architecture_at_its_rate(
         trained.append((fitted, config))
         return fitted
 
-    monkeypatch.setattr(teaching, "fit_to_log", watched)
+    for module in (teaching, members):
+        monkeypatch.setattr(module, "fit_to_log", watched)
     fit_teacher(dataset, config, length=LENGTH, seed=0, device=CPU)
     best, settings = max(trained[0:4:2], key=lambda one: one[0].validation[SELECTION])
     assert asked == [(best.model, settings.rate)]

@@ -27,12 +27,13 @@ from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.evaluation.table import SEARCH_LEARNERS
 from seqdistill.json_values import Json
 from seqdistill.learners import Recommender, build_learner
-from seqdistill.members import can_be_trained_apart, processes_for
+from seqdistill.members import processes_for, time_taken
 from seqdistill.progress import Progress, Task
 from seqdistill.resuming import KEEP_NOTHING
 from seqdistill.seeding import derive_seed, seeded
 from seqdistill.summary import Schedule, Summary
 from seqdistill.training import Epoch, FittedToLog, epochs_for, fit_to_sequences
+from seqdistill.workers import computing_on
 
 LEAST_SECONDS = 2.0
 """What is repeated is timed for at least so long, or so often as it is done in the run."""
@@ -156,8 +157,7 @@ class _Trial:
             return replace(on_log, part="teacher")
         student, _ = self.training_on_log(config.of_student(), [copy.deepcopy(self._model)] * count)
         # The time of an epoch hardly depends on the threads it has.
-        together = processes_for(count) if can_be_trained_apart(config, self._device) else 1
-        turns = math.ceil(count / together)
+        turns = math.ceil(count / processes_for(count, config, self._device))
         return Cost(
             "teacher",
             turns * on_log.seconds + student.seconds,
@@ -211,21 +211,32 @@ class _Trial:
 
     def evaluation(self, on_log: Cost, *, with_papers: bool, task: Task) -> Cost:
         """All rows of the short evaluation."""
-        evaluate = self._config.evaluate
-        longest, rates, seeds = max(evaluate.candidate_steps), len(evaluate.candidate_rates), evaluate.seeds
+        evaluate, train = self._config.evaluate, self._config.train
         validation, test = self._ranking("validation"), self._ranking("test")
-        searches = rates if self._config.teacher.learning_rate == "auto" else 0
-        seconds, at_most = ((seeds + searches) * cost + seeds * test for cost in (on_log.seconds, on_log.at_most))
-        soft = {"shared": 2 + with_papers, "fresh": 2 + with_papers}
-        hard = {"shared": 2, "fresh": 0}
-        for regime in REGIMES:
-            step = self._step_on_sequences(regime)
-            search = self._search(step, validation)
-            for rows, share, is_soft in ((hard, CONTROLS_SHARE, False), (soft, SUMMARIES_SHARE, True)):
-                learners = seeds * longest * step
-                seconds += rows[regime] * (SELECTION_SHARES[is_soft] * search + share * learners + seeds * test)
-                at_most += rows[regime] * (search + learners + seeds * test)
+        searches = len(evaluate.candidate_rates) if self._config.teacher.learning_rate == "auto" else 0
+        turns = sum(
+            math.ceil(count / processes_for(count, train, self._device))
+            for count in (searches, evaluate.seeds)
+            if count
+        )
+        seconds, at_most = (turns * cost + evaluate.seeds * test for cost in (on_log.seconds, on_log.at_most))
+        rows: list[tuple[Regime, bool]] = [(regime, True) for regime in REGIMES for _ in range(2 + with_papers)]
+        rows.extend((("shared", False), ("shared", False)))
+        together = processes_for(len(rows), train, self._device)
+        with computing_on(torch.get_num_threads() // together):
+            steps = {regime: self._step_on_sequences(regime) for regime in REGIMES}
+        expected: list[float] = []
+        longest: list[float] = []
+        for regime, is_soft in rows:
+            search = self._search(steps[regime], validation)
+            learners = evaluate.seeds * max(evaluate.candidate_steps) * steps[regime]
+            share = SUMMARIES_SHARE if is_soft else CONTROLS_SHARE
+            expected.append(SELECTION_SHARES[is_soft] * search + share * learners + evaluate.seeds * test)
+            longest.append(search + learners + evaluate.seeds * test)
         task.advance()
+        # Those that take longest go first.
+        seconds += time_taken(sorted(expected, reverse=True), together)
+        at_most += time_taken(sorted(longest, reverse=True), together)
         return Cost("evaluation", seconds, at_most)
 
     def _search(self, step: float, validation: float) -> float:

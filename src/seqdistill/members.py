@@ -4,20 +4,19 @@ An epoch of a small log is many small operations, which more threads do not make
 One that is put down starts over, those that are done are kept, and either way the same ones come out.
 """
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from seqdistill.config import PUBLISHED, TeacherConfig
+from seqdistill.config import PUBLISHED, LearnerConfig, TeacherConfig
 from seqdistill.data.dataset import Dataset
 from seqdistill.data.prepared import opened, sendable
-from seqdistill.progress import Progress
+from seqdistill.progress import Progress, Task
 from seqdistill.resuming import KeepNothing, Parts, Snapshot
-from seqdistill.training import epochs_for, fit_to_log
-from seqdistill.workers import Tell, Workers
+from seqdistill.training import FittedToLog, epochs_for, fit_to_log
+from seqdistill.workers import ONE_AT_A_TIME, Tell, Telling, Workers, computing_on
 
 
 @dataclass(frozen=True)
@@ -26,26 +25,24 @@ class Member:
 
     Attributes:
         name: of its part in what is kept.
-        config: its architecture and optimiser settings.
+        config: its optimiser settings and, if no other is named, its architecture.
         seed: decides everything random in it.
+        architecture: that of `config` by default.
     """
 
     name: str
     config: TeacherConfig
     seed: int
+    architecture: LearnerConfig | None = None
 
 
-def can_be_trained_apart(config: TeacherConfig, device: torch.device) -> bool:
-    """Whether other processes can train such a recommender.
+def processes_for(count: int, config: LearnerConfig, device: torch.device) -> int:
+    """How many train so many recommenders: as many as there are threads to compute on.
 
-    A GPU is one process's, and a class of the user's own may be defined where no other process finds it.
+    A GPU is one process's, and a class of the user's own may be defined where no other process finds it: 1 for these.
     """
-    return device.type == "cpu" and config.learner in PUBLISHED
-
-
-def processes_for(count: int) -> int:
-    """How many train so many members: as many as there are threads to compute on."""
-    return max(1, min(count, torch.get_num_threads()))
+    apart = device.type == "cpu" and config.learner in PUBLISHED
+    return max(1, min(count, torch.get_num_threads())) if apart else 1
 
 
 def time_taken(seconds: Sequence[float], count: int) -> float:
@@ -56,48 +53,80 @@ def time_taken(seconds: Sequence[float], count: int) -> float:
     return max(ends)
 
 
-def train_apart(
+def fit_members(
     members: Mapping[str, Member],
     dataset: Dataset,
     *,
     length: int,
+    device: torch.device,
     parts: Parts,
     progress: Progress,
-) -> None:
-    """Train members and keep what each comes to in its part.
+    title: str,
+) -> list[FittedToLog]:
+    """Train members, side by side where that can be, or take those over that are kept.
 
     Args:
         members: by title.
         dataset: the log.
         length: positions they read.
+        device: where to train.
         parts: where they are kept.
         progress: where to report.
+        title: of all of them together.
 
     Raises:
         SeqDistillError: if a loss stops being finite, or a process dies.
     """
+    together = min(processes_for(len(members), m.architecture or m.config, device) for m in members.values())
+    threads = torch.get_num_threads() // together
+    missing = {name: member for name, member in members.items() if not parts.has(member.name)}
+    count = min(together, len(missing))
+    if count > 1:
+        left = {name: epochs_for(dataset, member.config, length) for name, member in missing.items()}
+        classroom = _Classroom(sendable(dataset), length)
+        with (
+            progress.task(title, sum(left.values())) as task,
+            Workers[tuple[str, Member], Snapshot](classroom, count, threads=threads, remedy=ONE_AT_A_TIME) as workers,
+        ):
+            _train_apart(missing, workers, left, parts, task)
+    # As many threads for the last one that is missing, so that it comes out the same.
+    with computing_on(threads):
+        return [
+            fit_to_log(
+                dataset,
+                member.config,
+                length=length,
+                seed=member.seed,
+                architecture=member.architecture,
+                device=device,
+                progress=progress,
+                title=name,
+                keeper=parts.part(member.name),
+            )
+            for name, member in members.items()
+        ]
+
+
+def _train_apart(
+    members: Mapping[str, Member],
+    workers: Workers[tuple[str, Member], Snapshot],
+    left: dict[str, int],
+    parts: Parts,
+    task: Task,
+) -> None:
+    """Let workers train members; `left` are the epochs of each at most, and what each comes to is kept in its part."""
     waiting = list(members.items())
-    count = processes_for(len(waiting))
-    left = {title: epochs_for(dataset, member.config, length) for title, member in members.items()}
-    room = _Classroom(sendable(dataset), length)
-    threads = torch.get_num_threads() // count
-    with (
-        progress.task("recommenders for the teacher", sum(left.values())) as task,
-        Workers[tuple[str, Member], Snapshot](
-            room, count, threads=threads, remedy="lower teacher.members; those that are done are kept"
-        ) as workers,
-    ):
 
-        def told(titled: tuple[str, Member], note: str) -> None:
-            left[titled[0]] -= 1
-            task.advance(f"{titled[0]}: {note}")
+    def told(titled: tuple[str, Member], note: str) -> None:
+        left[titled[0]] -= 1
+        task.advance(f"{titled[0]}: {note}")
 
-        def done(titled: tuple[str, Member], outcome: Snapshot) -> None:
-            # It stopped early: the epochs it was spared are done too.
-            task.advance(f"{titled[0]}: done", units=left[titled[0]])
-            parts.part(titled[1].name).finish(outcome)
+    def done(titled: tuple[str, Member], outcome: Snapshot) -> None:
+        # It stopped early: the epochs it was spared are done too.
+        task.advance(f"{titled[0]}: done", units=left[titled[0]])
+        parts.part(titled[1].name).finish(outcome)
 
-        workers.run(lambda: waiting.pop(0) if waiting else None, done, told=told, idle=parts.offer)
+    workers.run(lambda: waiting.pop(0) if waiting else None, done, told=told, idle=parts.offer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +155,8 @@ class _Training:
             member.config,
             length=self.length,
             seed=member.seed,
-            progress=_Telling(tell),
+            architecture=member.architecture,
+            progress=Telling(tell),
             title=title,
             keeper=ends,
         )
@@ -141,19 +171,3 @@ class _End(KeepNothing):
 
     def finish(self, outcome: Snapshot) -> None:
         self.outcome = outcome
-
-
-@dataclass(frozen=True)
-class _Telling:
-    """Progress that is told to another process: the note of every epoch."""
-
-    tell: Tell
-
-    @contextmanager
-    def task(self, title: str, total: int, *, done: int = 0) -> Generator["_Telling"]:
-        del title, total, done
-        yield self
-
-    def advance(self, note: str = "", *, units: int = 1) -> None:
-        del units
-        self.tell(note)

@@ -16,7 +16,7 @@ import torch
 from seqdistill.config import TeacherConfig
 from seqdistill.data.dataset import Dataset
 from seqdistill.evaluation.metrics import SELECTION
-from seqdistill.members import Member, can_be_trained_apart, processes_for, time_taken, train_apart
+from seqdistill.members import Member, fit_members, processes_for, time_taken
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import KEEP_NOTHING, Keeper, Parts
 from seqdistill.seeding import derive_seed
@@ -64,22 +64,15 @@ def fit_teacher(
         f"teacher {index + 1} of {count}": Member(f"member {index + 1}", own, derive_seed(seed, "member", index))
         for index, own in enumerate(config.of_members(count))
     }
-    missing = {title: member for title, member in members.items() if not parts.has(member.name)}
-    if processes_for(len(missing)) > 1 and can_be_trained_apart(config, device):
-        train_apart(missing, dataset, length=length, parts=parts, progress=progress)
-    fitted = [
-        fit_to_log(
-            dataset,
-            member.config,
-            length=length,
-            seed=member.seed,
-            device=device,
-            progress=progress,
-            title=title,
-            keeper=parts.part(member.name),
-        )
-        for title, member in members.items()
-    ]
+    fitted = fit_members(
+        members,
+        dataset,
+        length=length,
+        device=device,
+        parts=parts,
+        progress=progress,
+        title="recommenders for the teacher",
+    )
     its_own = [
         (one, member.config.rate)
         for one, member in zip(fitted, members.values(), strict=True)
@@ -98,8 +91,7 @@ def fit_teacher(
         title="teacher, learning from them",
         keeper=parts.part("student"),
     )
-    together = processes_for(count) if can_be_trained_apart(config, device) else 1
-    seconds = time_taken([member.seconds for member in fitted], together)
+    seconds = time_taken([member.seconds for member in fitted], processes_for(count, config, device))
     return dataclasses.replace(student, seconds=student.seconds + seconds)
 
 

@@ -14,7 +14,9 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Generic, Protocol, Self, TypeVar, cast
@@ -34,9 +36,30 @@ MIB = 1 << 20
 IDLE_SECONDS = 1.0
 """From one look at what else there is to do to the next, while processes work."""
 
+ONE_AT_A_TIME = "OMP_NUM_THREADS=1 has one at a time; what is done is kept"
+"""A remedy where the number of processes follows from that of the threads."""
+
 PROGRAM = "from seqdistill.workers import serve; serve()"
 
 Tell = Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Progress that a performer tells: the note of every unit."""
+
+    tell: Tell
+
+    @contextmanager
+    def task(self, title: str, total: int, *, done: int = 0) -> Generator["Telling"]:
+        """See `Progress.task`."""
+        del title, total, done
+        yield self
+
+    def advance(self, note: str = "", *, units: int = 1) -> None:
+        """See `Task.advance`."""
+        del units
+        self.tell(note)
 
 
 class Performer(Protocol[TaskT_contra, OutcomeT_co]):
@@ -58,6 +81,17 @@ class Opening(Protocol[TaskT_contra, OutcomeT_co]):
 def default_workers() -> int:
     """One process a core."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def computing_on(threads: int) -> Generator[None]:
+    """Within the block, torch computes on so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Workers(Generic[TaskT, OutcomeT]):
@@ -155,14 +189,10 @@ class Workers(Generic[TaskT, OutcomeT]):
         done: Callable[[TaskT, OutcomeT], None],
         told: Callable[[TaskT, Any], None] | None,
     ) -> None:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(self._threads)
-        try:
+        with computing_on(self._threads):
             self._here = self._here or self._opening.open()
             while (task := choose()) is not None:
                 done(task, self._here.perform(task, _ignore if told is None else partial(told, task)))
-        finally:
-            torch.set_num_threads(threads)
 
     def _received(self, process: "_Process", said: "_Said") -> OutcomeT:
         kind, value, *figures = said

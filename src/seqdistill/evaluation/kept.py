@@ -29,8 +29,17 @@ class KeptRows:
     def sequences(self, name: str, regime: Regime, sequences_of: SequencesOf, num_bytes: int) -> Row:
         """See `Evaluator.sequences`."""
         return self._once(
-            f"{name}, {regime}", lambda _: self._evaluator.sequences(name, regime, sequences_of, num_bytes)
+            title_of(name, regime), lambda _: self._evaluator.sequences(name, regime, sequences_of, num_bytes)
         )
+
+    def keep(self, row: Row) -> None:
+        """Take a row of sequences over that was made elsewhere."""
+        assert row.regime is not None
+        _finish(self._parts.part(title_of(row.name, row.regime)), row)
+
+    def has(self, name: str, regime: Regime) -> bool:
+        """Whether a row of sequences is kept."""
+        return self._parts.has(title_of(name, regime))
 
     def _once(self, name: str, make: Callable[[Keeper], Row]) -> Row:
         keeper = self._parts.part(name)
@@ -39,8 +48,17 @@ class KeptRows:
             with fitting():
                 return _row(kept.values["row"])
         row = make(keeper)
-        keeper.finish(Snapshot({}, {"finished": True, "row": asdict(row)}, "done"))
+        _finish(keeper, row)
         return row
+
+
+def title_of(name: str, regime: Regime) -> str:
+    """Of a row of sequences."""
+    return f"{name}, {regime}"
+
+
+def _finish(keeper: Keeper, row: Row) -> None:
+    keeper.finish(Snapshot({}, {"finished": True, "row": asdict(row)}, "done"))
 
 
 def _row(values: Json) -> Row:

@@ -1,23 +1,37 @@
-"""The small table at the end of a distillation: the summary beside what it must beat."""
+"""The small table at the end of a distillation: the summary beside what it must beat.
 
+On a CPU its rows are made side by side, by processes with an equal share of the threads each: a step of a small learner
+is many small operations, which more threads hardly make faster.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 
 from seqdistill.config import REGIMES, Config, Regime
 from seqdistill.data.dataset import Dataset
+from seqdistill.data.prepared import opened, sendable
 from seqdistill.distillation.loop import Distilled
 from seqdistill.evaluation.coresets import RealSequences, mean_embedding
-from seqdistill.evaluation.kept import KeptRows
+from seqdistill.evaluation.kept import KeptRows, title_of
 from seqdistill.evaluation.rows import ITEM_BYTES
 from seqdistill.evaluation.sources import SequencesOf, noise
-from seqdistill.evaluation.table import Evaluator
+from seqdistill.evaluation.table import Evaluator, Row
+from seqdistill.members import processes_for
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import KEEP_NOTHING, Keeper, Parts
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule, Summary
 from seqdistill.training import CPU
+from seqdistill.workers import ONE_AT_A_TIME, Tell, Telling, Workers, computing_on
+
+CONTROLS = FACTOR_ONLY, RANDOM = "item factor only", "random sequences"
+"""Rows that have the item factor alone, and it with real sequences."""
+START, DISTILLED, PAPER = "start, soft targets", "distilled", "distilled, paper"
+"""Rows of a summary."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,37 +61,32 @@ def short_evaluation(
         papers: a summary distilled as the paper does.
         device: where to train.
         progress: where to report.
-        keeper: gets each row when it is done, and the trainings on the log after every batch.
+        keeper: gets each row when it is done, each training on the log when it is, and the state of one that runs
+            alone after every batch.
     """
     parts = Parts(keeper)
-    evaluator = KeptRows(Evaluator(dataset, config, device, progress, parts.offer), parts)
-    summary = distilled.summary
-    full = evaluator.full_data()
-    rows = [full]
-    rows.append(
-        evaluator.sequences("item factor only", "shared", lambda seed: noise(summary, seed), summary.size_bytes())
-    )
-    real = RealSequences(dataset, config.distill.length, mean_embedding(summary.item_factor))
-    real_bytes = summary.size_bytes(factors=False) + summary.num_sequences * (config.distill.length + 1) * ITEM_BYTES
-
-    def random_real(seed: int) -> Sequences:
-        return Sequences.from_windows(real.choose("random", summary.num_sequences, seed), summary.item_factor)
-
-    rows.append(evaluator.sequences("random sequences", "shared", random_real, real_bytes))
-    schedules: dict[Regime, Schedule] = {}
-    for name, source in (("start, soft targets", distilled.start), ("distilled", summary)):
-        for regime in REGIMES:
-            row = evaluator.sequences(name, regime, _always(source), source.size_bytes())
-            rows.append(row)
-            if source is summary and row.schedule is not None:
-                schedules[regime] = row.schedule
-    if papers is not None:
-        rows += [
-            evaluator.sequences("distilled, paper", regime, _always(papers.summary), papers.summary.size_bytes())
-            for regime in REGIMES
-        ]
+    kept = KeptRows(Evaluator(dataset, config, device, progress, parts.offer), parts)
+    full = kept.full_data()
+    summaries = {START: distilled.start, DISTILLED: distilled.summary}
+    contents = _Contents(dataset, config, summaries if papers is None else {**summaries, PAPER: papers.summary})
+    wanted = contents.rows()
+    together = processes_for(len(wanted), config.train, device)
+    threads = torch.get_num_threads() // together
+    missing = [row for row in wanted if not kept.has(*row)]
+    count = min(together, len(missing))
+    if count > 1:
+        bench = _Bench(sendable(dataset), config, contents.summaries)
+        with Workers[_Wanted, Row](bench, count, threads=threads, remedy=ONE_AT_A_TIME) as workers:
+            _make_apart(missing, workers, config.evaluate.seeds + 1, kept, progress, parts.offer)
+    # As many threads for the last one that is missing, so that it comes out the same.
+    with computing_on(threads):
+        rows = [kept.sequences(row.name, row.regime, *contents.of(row.name)) for row in wanted]
     keeper.finish(parts.state())
-    return ShortTable([row.as_json(full) for row in rows], schedules)
+    chosen = {row.regime: row.schedule for row in rows if row.name == DISTILLED}
+    return ShortTable(
+        [row.as_json(full) for row in (full, *rows)],
+        {regime: schedule for regime in REGIMES if (schedule := chosen[regime]) is not None},
+    )
 
 
 def only_schedules(
@@ -100,14 +109,95 @@ def only_schedules(
         keeper: is offered to stop between two steps.
     """
     evaluator = Evaluator(dataset, config, device, progress, Parts(keeper).offer)
+    sequences = distilled.summary.sequences()
     schedules: dict[Regime, Schedule] = {}
     with progress.task("how to train on it", len(REGIMES)) as task:
         for regime in REGIMES:
-            schedules[regime] = evaluator.choose_schedule(regime, _always(distilled.summary))
+            schedules[regime] = evaluator.choose_schedule(regime, lambda _seed: sequences)
             task.advance(f"{regime}: {schedules[regime].steps} steps at rate {schedules[regime].learning_rate:g}")
     return ShortTable([], schedules)
 
 
-def _always(summary: Summary) -> SequencesOf:
-    sequences = summary.sequences()
-    return lambda _seed: sequences
+class _Wanted(NamedTuple):
+    """A row of learners that train on sequences."""
+
+    name: str
+    regime: Regime
+
+
+@dataclass(frozen=True, eq=False)
+class _Contents:
+    """What the learners of each row train on.
+
+    Attributes:
+        dataset: the log.
+        config: all settings.
+        summaries: by the name of their rows; the distilled one among them.
+    """
+
+    dataset: Dataset
+    config: Config
+    summaries: Mapping[str, Summary]
+
+    def rows(self) -> list[_Wanted]:
+        """In the order of the table."""
+        controls = [_Wanted(name, "shared") for name in CONTROLS]
+        return [*controls, *(_Wanted(name, regime) for name in self.summaries for regime in REGIMES)]
+
+    def of(self, name: str) -> tuple[SequencesOf, int]:
+        """The sequences of a row, by seed, and their bytes."""
+        distilled = self.summaries[DISTILLED]
+        if name == FACTOR_ONLY:
+            return lambda seed: noise(distilled, seed), distilled.size_bytes()
+        if name == RANDOM:
+            return self._random_real, distilled.size_bytes(factors=False) + self._random_bytes
+        sequences = self.summaries[name].sequences()
+        return lambda _seed: sequences, self.summaries[name].size_bytes()
+
+    def _random_real(self, seed: int) -> Sequences:
+        distilled = self.summaries[DISTILLED]
+        real = RealSequences(self.dataset, self.config.distill.length, mean_embedding(distilled.item_factor))
+        return Sequences.from_windows(real.choose("random", distilled.num_sequences, seed), distilled.item_factor)
+
+    @property
+    def _random_bytes(self) -> int:
+        return self.summaries[DISTILLED].num_sequences * (self.config.distill.length + 1) * ITEM_BYTES
+
+
+@dataclass(frozen=True, eq=False)
+class _Bench:
+    """What a process needs to make rows, and there, made of it, what makes them."""
+
+    dataset: Dataset | Path
+    config: Config
+    summaries: Mapping[str, Summary]
+
+    def open(self) -> "_Bench":
+        """See `workers.Opening`."""
+        return _Bench(opened(self.dataset), self.config, self.summaries)
+
+    def perform(self, task: _Wanted, tell: Tell) -> Row:
+        """See `workers.Performer`."""
+        assert isinstance(self.dataset, Dataset)
+        contents = _Contents(self.dataset, self.config, self.summaries)
+        evaluator = Evaluator(self.dataset, self.config, progress=Telling(tell))
+        return evaluator.sequences(task.name, task.regime, *contents.of(task.name))
+
+
+def _make_apart(
+    missing: Sequence[_Wanted],
+    workers: Workers[_Wanted, Row],
+    units: int,
+    kept: KeptRows,
+    progress: Progress,
+    offer: Callable[[], None],
+) -> None:
+    """Let workers make rows of so many units each, and keep them."""
+    # Those that take longest go first (they are taken from the end), so that all processes end at about the same time.
+    waiting = sorted(missing, key=lambda row: (row.name not in CONTROLS, row.regime == "fresh"))
+    with progress.task("learners on few sequences", units * len(waiting)) as task:
+
+        def told(row: _Wanted, note: str) -> None:
+            task.advance(": ".join(filter(None, [title_of(*row), note])))
+
+        workers.run(lambda: waiting.pop() if waiting else None, lambda _, row: kept.keep(row), told=told, idle=offer)

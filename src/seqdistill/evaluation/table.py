@@ -18,12 +18,13 @@ from seqdistill.evaluation.metrics import SELECTION, UserScores, summarise
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.evaluation.sources import SequencesOf
 from seqdistill.learners import Recommender
+from seqdistill.members import Member, fit_members
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import KEEP_NOTHING, Parts
 from seqdistill.seeding import derive_seed
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
-from seqdistill.training import CPU, FittedToLog, OnStep, fit_to_log, fit_to_sequences
+from seqdistill.training import CPU, FittedToLog, OnStep, fit_to_sequences
 
 PATIENCE = 7
 """Candidate numbers of steps in a row that may fall short of the best before the search gives a rate up. With an item
@@ -126,27 +127,29 @@ class Evaluator:
             parts: keeps each training.
         """
         config = self.config
+        kept = parts or Parts(KEEP_NOTHING)
 
-        def train(rate: float, seed: int, name: str) -> FittedToLog:
-            return fit_to_log(
+        def train(members: Sequence[Member]) -> list[FittedToLog]:
+            return fit_members(
+                {f"full data, {member.name}": member for member in members},
                 self.dataset,
-                config.teacher.at_rate(rate),
                 length=config.distill.length,
-                seed=seed,
-                architecture=self._architecture,
                 device=self.device,
+                parts=kept,
                 progress=self.progress,
-                title=f"full data, {name}",
-                keeper=KEEP_NOTHING if parts is None else parts.part(name),
+                title="full data",
             )
+
+        def member(name: str, rate: float, seed: int) -> Member:
+            return Member(name, config.teacher.at_rate(rate), seed, self._architecture)
 
         rate = config.teacher.rate
         if config.teacher.learning_rate == "auto":
-            seed = derive_seed(config.seed, "selection")
-            tried = {rate: train(rate, seed, f"rate {rate:g}") for rate in config.evaluate.candidate_rates}
-            rate = max(tried, key=lambda rate: tried[rate].validation[SELECTION])
+            seed, rates = derive_seed(config.seed, "selection"), config.evaluate.candidate_rates
+            tried = train([member(f"rate {rate:g}", rate, seed) for rate in rates])
+            rate, _ = max(zip(rates, tried, strict=True), key=lambda one: one[1].validation[SELECTION])
         count = config.evaluate.seeds
-        fitted = [train(rate, self.test_seed(index), f"learner {index + 1} of {count}") for index in range(count)]
+        fitted = train([member(f"learner {i + 1} of {count}", rate, self.test_seed(i)) for i in range(count)])
         models, seconds = [one.model for one in fitted], [one.seconds for one in fitted]
         return self._row("full data", None, models, seconds, self.dataset.provenance.log_parquet_bytes, None)
 

@@ -24,6 +24,7 @@ from seqdistill.distillation.loop import Distillation
 from seqdistill.distillation.pool import RUNS
 from seqdistill.distillation.replay import warm_up
 from seqdistill.evaluation.ranking import rank_held_out
+from seqdistill.evaluation.short import CONTROLS, rows_of_table
 from seqdistill.evaluation.table import SEARCH_LEARNERS
 from seqdistill.json_values import Json
 from seqdistill.learners import Recommender, build_learner
@@ -220,14 +221,14 @@ class _Trial:
             if count
         )
         seconds, at_most = (turns * cost + evaluate.seeds * test for cost in (on_log.seconds, on_log.at_most))
-        rows: list[tuple[Regime, bool]] = [(regime, True) for regime in REGIMES for _ in range(2 + with_papers)]
-        rows.extend((("shared", False), ("shared", False)))
+        rows = rows_of_table(with_paper=with_papers)
         together = processes_for(len(rows), train, self._device)
         with computing_on(torch.get_num_threads() // together):
             steps = {regime: self._step_on_sequences(regime) for regime in REGIMES}
         expected: list[float] = []
         longest: list[float] = []
-        for regime, is_soft in rows:
+        for name, regime in rows:
+            is_soft = name not in CONTROLS
             search = self._search(steps[regime], validation)
             learners = evaluate.seeds * max(evaluate.candidate_steps) * steps[regime]
             share = SUMMARIES_SHARE if is_soft else CONTROLS_SHARE

@@ -16,7 +16,7 @@ from seqdistill.data.prepared import opened, sendable
 from seqdistill.progress import Progress, Task
 from seqdistill.resuming import KeepNothing, Parts, Snapshot
 from seqdistill.training import FittedToLog, epochs_for, fit_to_log
-from seqdistill.workers import ONE_AT_A_TIME, Tell, Telling, Workers, computing_on
+from seqdistill.workers import MORE_MEMORY, Tell, Telling, Workers, computing_on
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def fit_members(
         classroom = _Classroom(sendable(dataset), length)
         with (
             progress.task(title, sum(left.values())) as task,
-            Workers[tuple[str, Member], Snapshot](classroom, count, threads=threads, remedy=ONE_AT_A_TIME) as workers,
+            Workers[tuple[str, Member], Snapshot](classroom, count, threads=threads, remedy=MORE_MEMORY) as workers,
         ):
             _train_apart(missing, workers, left, parts, task)
     # As many threads for the last one that is missing, so that it comes out the same.

@@ -36,8 +36,10 @@ MIB = 1 << 20
 IDLE_SECONDS = 1.0
 """From one look at what else there is to do to the next, while processes work."""
 
-ONE_AT_A_TIME = "OMP_NUM_THREADS=1 has one at a time; what is done is kept"
-"""A remedy where the number of processes follows from that of the threads."""
+MORE_MEMORY = (
+    "with more of it free, --resume keeps what is done; begun anew with OMP_NUM_THREADS=1, one works at a time"
+)
+"""A remedy where as many work as there are threads. A run is resumed with the threads it was begun with."""
 
 PROGRAM = "from seqdistill.workers import serve; serve()"
 

@@ -26,12 +26,26 @@ from seqdistill.resuming import KEEP_NOTHING, Keeper, Parts
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule, Summary
 from seqdistill.training import CPU
-from seqdistill.workers import ONE_AT_A_TIME, Tell, Telling, Workers, computing_on
+from seqdistill.workers import MORE_MEMORY, Tell, Telling, Workers, computing_on
 
 CONTROLS = FACTOR_ONLY, RANDOM = "item factor only", "random sequences"
 """Rows that have the item factor alone, and it with real sequences."""
 START, DISTILLED, PAPER = "start, soft targets", "distilled", "distilled, paper"
 """Rows of a summary."""
+
+
+class RowName(NamedTuple):
+    """A row of learners that train on a few sequences."""
+
+    name: str
+    regime: Regime
+
+
+def rows_of_table(*, with_paper: bool) -> list[RowName]:
+    """Those rows in the order of the table, below that of full data."""
+    summaries = (START, DISTILLED, *((PAPER,) if with_paper else ()))
+    controls = [RowName(name, "shared") for name in CONTROLS]
+    return [*controls, *(RowName(name, regime) for name in summaries for regime in REGIMES)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,25 +82,26 @@ def short_evaluation(
     kept = KeptRows(Evaluator(dataset, config, device, progress, parts.offer), parts)
     full = kept.full_data()
     summaries = {START: distilled.start, DISTILLED: distilled.summary}
-    contents = _Contents(dataset, config, summaries if papers is None else {**summaries, PAPER: papers.summary})
-    wanted = contents.rows()
+    if papers is not None:
+        summaries[PAPER] = papers.summary
+    wanted = rows_of_table(with_paper=papers is not None)
     together = processes_for(len(wanted), config.train, device)
     threads = torch.get_num_threads() // together
     missing = [row for row in wanted if not kept.has(*row)]
     count = min(together, len(missing))
     if count > 1:
-        bench = _Bench(sendable(dataset), config, contents.summaries)
-        with Workers[_Wanted, Row](bench, count, threads=threads, remedy=ONE_AT_A_TIME) as workers:
+        opening = _Opening(sendable(dataset), config, summaries)
+        with Workers[RowName, Row](opening, count, threads=threads, remedy=MORE_MEMORY) as workers:
             _make_apart(missing, workers, config.evaluate.seeds + 1, kept, progress, parts.offer)
     # As many threads for the last one that is missing, so that it comes out the same.
+    contents = _Contents(dataset, config, summaries)
     with computing_on(threads):
         rows = [kept.sequences(row.name, row.regime, *contents.of(row.name)) for row in wanted]
     keeper.finish(parts.state())
-    chosen = {row.regime: row.schedule for row in rows if row.name == DISTILLED}
-    return ShortTable(
-        [row.as_json(full) for row in (full, *rows)],
-        {regime: schedule for regime in REGIMES if (schedule := chosen[regime]) is not None},
-    )
+    schedules: dict[Regime, Schedule] = {
+        row.regime: row.schedule for row in rows if row.name == DISTILLED and row.regime and row.schedule
+    }
+    return ShortTable([row.as_json(full) for row in (full, *rows)], schedules)
 
 
 def only_schedules(
@@ -118,11 +133,17 @@ def only_schedules(
     return ShortTable([], schedules)
 
 
-class _Wanted(NamedTuple):
-    """A row of learners that train on sequences."""
+@dataclass(frozen=True, eq=False)
+class _Opening:
+    """What a process needs to make rows; see `_Contents`."""
 
-    name: str
-    regime: Regime
+    dataset: Dataset | Path
+    config: Config
+    summaries: Mapping[str, Summary]
+
+    def open(self) -> "_Contents":
+        """See `workers.Opening`."""
+        return _Contents(opened(self.dataset), self.config, self.summaries)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,54 +160,35 @@ class _Contents:
     config: Config
     summaries: Mapping[str, Summary]
 
-    def rows(self) -> list[_Wanted]:
-        """In the order of the table."""
-        controls = [_Wanted(name, "shared") for name in CONTROLS]
-        return [*controls, *(_Wanted(name, regime) for name in self.summaries for regime in REGIMES)]
-
     def of(self, name: str) -> tuple[SequencesOf, int]:
         """The sequences of a row, by seed, and their bytes."""
         distilled = self.summaries[DISTILLED]
         if name == FACTOR_ONLY:
             return lambda seed: noise(distilled, seed), distilled.size_bytes()
         if name == RANDOM:
-            return self._random_real, distilled.size_bytes(factors=False) + self._random_bytes
+            return self._random(distilled)
         sequences = self.summaries[name].sequences()
         return lambda _seed: sequences, self.summaries[name].size_bytes()
 
-    def _random_real(self, seed: int) -> Sequences:
-        distilled = self.summaries[DISTILLED]
-        real = RealSequences(self.dataset, self.config.distill.length, mean_embedding(distilled.item_factor))
-        return Sequences.from_windows(real.choose("random", distilled.num_sequences, seed), distilled.item_factor)
-
-    @property
-    def _random_bytes(self) -> int:
-        return self.summaries[DISTILLED].num_sequences * (self.config.distill.length + 1) * ITEM_BYTES
-
-
-@dataclass(frozen=True, eq=False)
-class _Bench:
-    """What a process needs to make rows, and there, made of it, what makes them."""
-
-    dataset: Dataset | Path
-    config: Config
-    summaries: Mapping[str, Summary]
-
-    def open(self) -> "_Bench":
-        """See `workers.Opening`."""
-        return _Bench(opened(self.dataset), self.config, self.summaries)
-
-    def perform(self, task: _Wanted, tell: Tell) -> Row:
+    def perform(self, task: RowName, tell: Tell) -> Row:
         """See `workers.Performer`."""
-        assert isinstance(self.dataset, Dataset)
-        contents = _Contents(self.dataset, self.config, self.summaries)
         evaluator = Evaluator(self.dataset, self.config, progress=Telling(tell))
-        return evaluator.sequences(task.name, task.regime, *contents.of(task.name))
+        return evaluator.sequences(task.name, task.regime, *self.of(task.name))
+
+    def _random(self, distilled: Summary) -> tuple[SequencesOf, int]:
+        """As many real sequences as there are synthetic ones, with the item factor."""
+        count, length = distilled.num_sequences, self.config.distill.length
+        real = RealSequences(self.dataset, length, mean_embedding(distilled.item_factor))
+
+        def draw(seed: int) -> Sequences:
+            return Sequences.from_windows(real.choose("random", count, seed), distilled.item_factor)
+
+        return draw, distilled.size_bytes(factors=False) + count * (length + 1) * ITEM_BYTES
 
 
 def _make_apart(
-    missing: Sequence[_Wanted],
-    workers: Workers[_Wanted, Row],
+    missing: Sequence[RowName],
+    workers: Workers[RowName, Row],
     units: int,
     kept: KeptRows,
     progress: Progress,
@@ -197,7 +199,7 @@ def _make_apart(
     waiting = sorted(missing, key=lambda row: (row.name not in CONTROLS, row.regime == "fresh"))
     with progress.task("learners on few sequences", units * len(waiting)) as task:
 
-        def told(row: _Wanted, note: str) -> None:
+        def told(row: RowName, note: str) -> None:
             task.advance(": ".join(filter(None, [title_of(*row), note])))
 
         workers.run(lambda: waiting.pop() if waiting else None, lambda _, row: kept.keep(row), told=told, idle=offer)

@@ -20,7 +20,7 @@ from seqdistill.evaluation.sources import SequencesOf
 from seqdistill.learners import Recommender
 from seqdistill.members import Member, fit_members
 from seqdistill.progress import SILENT, Progress
-from seqdistill.resuming import KEEP_NOTHING, Parts
+from seqdistill.resuming import Parts
 from seqdistill.seeding import derive_seed
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
@@ -118,7 +118,7 @@ class Evaluator:
     between_steps: Callable[[], None] = _go_on
     batch_size: int | None = None
 
-    def full_data(self, parts: Parts | None = None) -> Row:
+    def full_data(self, parts: Parts) -> Row:
         """Learners trained on the whole log, from scratch, each kept as it was at its best epoch.
 
         Where the settings leave the learning rate open, it is the one of the candidates that is best on validation.
@@ -127,7 +127,6 @@ class Evaluator:
             parts: keeps each training.
         """
         config = self.config
-        kept = parts or Parts(KEEP_NOTHING)
 
         def train(members: Sequence[Member]) -> list[FittedToLog]:
             return fit_members(
@@ -135,7 +134,7 @@ class Evaluator:
                 self.dataset,
                 length=config.distill.length,
                 device=self.device,
-                parts=kept,
+                parts=parts,
                 progress=self.progress,
                 title="full data",
             )

@@ -1,7 +1,7 @@
 """Dropout whose mask costs a fraction of torch's on a CPU.
 
 torch draws a number for every feature, one after the other on one thread, and after the loss this was the largest part
-of a training step on a log. One draw of 64 bits decides four features here, 16 bits each.
+of a training step on MovieLens-1M. One draw of 64 bits decides four features here, 16 bits each.
 """
 
 from typing import cast

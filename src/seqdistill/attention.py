@@ -185,13 +185,13 @@ def _apply(function: type[torch.autograd.Function], *arguments: object) -> Tenso
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _operation(name: str, fake: Callable[..., Any]) -> Callable[[F], F]:
+def operation(name: str, fake: Callable[..., Any]) -> Callable[[F], F]:
     """Register a function as an operation of torch; `fake` says the shapes of its results."""
 
     def register(function: F) -> F:
-        operation = torch.library.custom_op(f"seqdistill::{name}", torch.no_grad()(function), mutates_args=())
-        operation.register_fake(fake)
-        return cast("F", operation)
+        registered = torch.library.custom_op(f"seqdistill::{name}", torch.no_grad()(function), mutates_args=())
+        registered.register_fake(fake)
+        return cast("F", registered)
 
     return register
 
@@ -201,7 +201,7 @@ def _fake_attend(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor,
     return queries.new_empty(len(queries)), queries.new_empty(len(queries), values.shape[1])
 
 
-@_operation("attend", _fake_attend)
+@operation("attend", _fake_attend)
 def _attend(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
     """Row by row, logsumexp(q K^T) [rows] and softmax(q K^T) V [rows, dim].
 
@@ -254,7 +254,7 @@ def _fake_adjoint(
     return [t.new_empty(t.shape) for t, wanted in zip((queries, keys, values), wants, strict=True) if wanted]
 
 
-@_operation("attend_adjoint", _fake_adjoint)
+@operation("attend_adjoint", _fake_adjoint)
 def _wanted_adjoint(
     queries: Tensor,
     keys: Tensor,
@@ -292,7 +292,7 @@ def _fake_transposed(queries: Tensor, keys: Tensor, weights: Tensor, normaliser:
     return weights.new_empty(len(keys), weights.shape[1])
 
 
-@_operation("transposed", _fake_transposed)
+@operation("transposed", _fake_transposed)
 def _transposed(queries: Tensor, keys: Tensor, weights: Tensor, normaliser: Tensor) -> Tensor:
     given = weights.new_zeros(len(keys), weights.shape[1])
     for rows, items in _tiles(queries, keys):

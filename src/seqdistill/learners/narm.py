@@ -12,13 +12,13 @@ where B is the paper's bilinear decoder. The weights a_{tj} are not normalised, 
 layer of 100 units, dropout 0.25 on the embedded items and 0.5 on c.
 
 Departures: the paper trains on prefixes, one row each. The state at t depends on positions up to t alone, so here the
-states of all prefixes come from one pass, at the price of [batch, positions, positions, hidden] numbers in the
-attention. The recurrent network is that of `recurrent`.
+states of all prefixes come from one pass (see `agreement`). The recurrent network is that of `recurrent`.
 """
 
 import torch
 from torch import Tensor, nn
 
+from seqdistill.learners.agreement import agreement
 from seqdistill.learners.base import Learner
 from seqdistill.learners.dropout import Dropout
 from seqdistill.learners.recurrent import GRU
@@ -66,12 +66,10 @@ class NARM(Learner):
         """See `Learner.forward`."""
         del mask  # Padding lies to the right, after every position that a state reads.
         hidden = self.recurrent(self.dropout(embedded))
-        index = torch.arange(hidden.shape[1], device=hidden.device)
-        ends = index[None] if at is None else at
         end = hidden if at is None else hidden.take_along_dim(at[..., None], 1)
-        # [batch, ends, positions, hidden], and without the last axis from here on.
-        agreement = torch.sigmoid(self.by_end(end)[:, :, None] + self.by_position(hidden)[:, None])
-        weights = self.weigh(agreement).squeeze(-1) * (index <= ends[..., None])
+        weights = agreement(self.by_end(end), self.by_position(hidden), self.weigh.weight.squeeze(0), causal=at is None)
+        if at is not None:
+            weights = weights * (torch.arange(hidden.shape[1], device=hidden.device) <= at[..., None])
         return self.decode(self.output_dropout(torch.cat([end, weights @ hidden], dim=-1)))
 
     def reset_parameters(self) -> None:

@@ -68,3 +68,9 @@ def test_a_large_log_gets_more_sequences_unless_their_number_is_given() -> None:
     assert large.for_log(1_000_000).distill.ranks == (30, 8)
     with pytest.raises(SeqDistillError, match=r"user rank 30 must lie in 1\.\.20"):
         large.for_log(100_000)
+
+
+def test_the_published_dropout_is_for_logs_and_not_for_a_summary() -> None:
+    config = load_config(None, ["teacher.learner=narm", "train.learner=narm"])
+    assert (config.teacher.dropout, config.train.dropout) == (0.25, 0.0)
+    assert load_config(None, ["teacher.learner=narm", "teacher.dropout=0.1"]).teacher.dropout == 0.1

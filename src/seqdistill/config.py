@@ -57,7 +57,8 @@ another. Each file in `learners/` says whose these are."""
 
 
 DROPOUT: dict[str, float] = {"narm": 0.25}
-"""Published dropout of the architectures that need it; the others take the default of the section."""
+"""Published dropout of the architectures that need it on a log; the others take the default of the section. On a
+summary there is none: its targets are free of the noise that dropout keeps a learner from fitting."""
 
 
 LARGE_LOG, FEW_SEQUENCES, MANY_SEQUENCES = 500_000, 20, 50
@@ -227,11 +228,15 @@ class LearnerConfig(Section):
         name = given.get("learner", "sasrec")
         if not isinstance(name, str):
             return given
-        published = PUBLISHED.get(name, {})
-        if name in DROPOUT and "dropout" in cls.model_fields:
-            published = {**published, "dropout": DROPOUT[name]}
+        published = {**PUBLISHED.get(name, {}), **cls.of_a_log(name)}
         missing = {key: value for key, value in published.items() if given.get(key) is None}
         return {**given, **missing}
+
+    @classmethod
+    def of_a_log(cls, learner: str) -> dict[str, Option]:
+        """Published values that an architecture has in training on a log alone: none, if this section is not for it."""
+        del learner
+        return {}
 
     @model_validator(mode="after")
     def _knows_its_options(self) -> Self:
@@ -295,6 +300,11 @@ class TeacherConfig(LearnerConfig):
     keep_epochs: tuple[PositiveInt, ...] = Field(
         default=(1, 2, 4, 8, 16, 32, 64), description="epochs whose parameters are kept"
     )
+
+    @classmethod
+    def of_a_log(cls, learner: str) -> dict[str, Option]:
+        """See `LearnerConfig.of_a_log`."""
+        return {"dropout": DROPOUT[learner]} if learner in DROPOUT else {}
 
     @field_validator("ensemble", mode="before")
     @classmethod

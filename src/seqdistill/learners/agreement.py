@@ -63,8 +63,10 @@ class _Agreement(torch.autograd.Function):
         by_end, by_position, weigh = ctx.saved_tensors
         if ctx.causal:
             grad = grad.tril()
-        found = (_whole_adjoint if torch.is_grad_enabled() else _adjoint)(by_end, by_position, weigh, grad, ctx.causal)
-        return *cast("tuple[Tensor, Tensor, Tensor]", tuple(found)), None
+        if torch.is_grad_enabled():
+            return *_whole_adjoint(by_end, by_position, weigh, grad), None
+        for_end, for_position, for_weigh = _adjoint(by_end, by_position, weigh, grad, ctx.causal)
+        return for_end, for_position, for_weigh, None
 
 
 def _fake_weights(by_end: Tensor, by_position: Tensor, weigh: Tensor, causal: bool) -> Tensor:  # noqa: FBT001
@@ -112,19 +114,12 @@ def _adjoint(
     return [for_end.mul_(weigh), for_position.mul_(weigh), for_weigh]
 
 
-def _whole_adjoint(
-    by_end: Tensor,
-    by_position: Tensor,
-    weigh: Tensor,
-    grad: Tensor,
-    causal: bool,  # noqa: FBT001
-) -> list[Tensor]:
+def _whole_adjoint(by_end: Tensor, by_position: Tensor, weigh: Tensor, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The same from operations that autograd differentiates."""
-    del causal
     s = (by_end[:, :, None] + by_position[:, None]).sigmoid()
     given = s * grad[..., None]
     slopes = given * (1 - s)
-    return [slopes.sum(2) * weigh, slopes.sum(1) * weigh, given.sum((0, 1, 2))]
+    return slopes.sum(2) * weigh, slopes.sum(1) * weigh, given.sum((0, 1, 2))
 
 
 def _agreeing(by_end: Tensor, by_position: Tensor) -> Tensor:

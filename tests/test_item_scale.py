@@ -9,8 +9,11 @@ from planted import planted_dataset
 from seqdistill.config import DistillConfig, LearnerConfig, TeacherConfig
 from seqdistill.distillation.loop import distill_summary
 from seqdistill.item_scale import USUAL_RMS, at_scale_of, rescaled, usual_scale
-from seqdistill.learners import Recommender, build_learner
-from seqdistill.training import FittedToLog, fit_to_log
+from seqdistill.learners import GRU4Rec, Learner, Recommender, build_learner
+from seqdistill.learners.scale import at_its_scale
+from seqdistill.sequences import Sequences
+from seqdistill.summary import Schedule
+from seqdistill.training import FittedToLog, fit_to_log, fit_to_sequences
 
 LENGTH, DIM, ITEMS = 10, 8, 30
 LOG, _ = planted_dataset()
@@ -83,3 +86,57 @@ def test_the_teachers_own_scale_stays_where_it_is_wanted_or_needed(
     config = DistillConfig(num_sequences=3, length=LENGTH, steps=0, inner_steps=40, **settings)  # pyright: ignore[reportArgumentType]
     summary = distill_summary(LOG, teacher, config, [LearnerConfig()], seed=0).summary
     assert torch.equal(summary.item_factor, teacher.model.embedding.detach())
+
+
+def gru4rec() -> Learner:
+    torch.manual_seed(0)
+    return GRU4Rec(DIM, LENGTH, hidden=6).eval()
+
+
+@pytest.mark.parametrize("spread", [1e-3, 0.06, 0.5, 4.0])
+def test_items_given_to_a_learner_come_at_the_scale_it_wants(spread: float) -> None:
+    item_factor = spread * torch.randn(ITEMS, DIM, generator=torch.Generator().manual_seed(2))
+    given = Recommender.shared(gru4rec(), item_factor).embedding
+    wanted = GRU4Rec.item_rms
+    assert wanted is not None
+    assert wanted / 2**0.5 <= rms(given) <= wanted * 2**0.5
+    power = math.log2(float(given[0, 0] / item_factor[0, 0]))
+    assert power.is_integer()
+    assert torch.equal(given, item_factor * 2**power)
+
+
+def test_items_without_a_scale_and_learners_without_a_wish_leave_items_as_they_are() -> None:
+    assert torch.equal(Recommender.shared(gru4rec(), torch.zeros(ITEMS, DIM)).embedding, torch.zeros(ITEMS, DIM))
+    item_factor = 0.3 * torch.randn(ITEMS, DIM)
+    sasrec = build_learner(LearnerConfig(), dim=DIM, length=LENGTH)
+    assert torch.equal(Recommender.shared(sasrec, item_factor).embedding, item_factor)
+    assert at_its_scale(sasrec, item_factor) is sasrec
+
+
+def test_the_inner_loop_reads_and_scores_items_as_training_on_the_summary_does() -> None:
+    item_factor = 0.06 * torch.randn(ITEMS, DIM)
+    trained = Recommender.shared(gru4rec(), item_factor).eval()
+    inner = Recommender(at_its_scale(gru4rec(), item_factor), item_factor).eval()
+    items = torch.randint(1, ITEMS + 1, (6, LENGTH), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        assert torch.equal(inner.scores(inner.last_states(items)), trained.scores(trained.last_states(items)))
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_a_learner_with_a_scale_of_its_own_learns_the_same_from_a_summary_at_any(hard: bool) -> None:
+    rng = torch.Generator().manual_seed(3)
+    item_factor = torch.randn(ITEMS, DIM, generator=rng)
+    mask = torch.ones(4, LENGTH, dtype=torch.bool)
+    if hard:
+        read, predict = (torch.randint(1, ITEMS + 1, (4, LENGTH), generator=rng) for _ in range(2))
+    else:
+        read, predict = (torch.randn(4, LENGTH, DIM, generator=rng) for _ in range(2))
+
+    def learned(scale: float) -> dict[str, torch.Tensor]:
+        queries = (read, predict) if hard else (read / scale, predict / scale)
+        sequences = Sequences(*queries, mask, item_factor * scale)
+        architecture = LearnerConfig(learner="gru4rec", hidden=6)
+        return fit_to_sequences(sequences, architecture, "shared", Schedule(0.01, 5), seed=0).state_dict()
+
+    here, there = learned(1.0), learned(0.0625)
+    assert all(torch.equal(here[name], there[name]) for name in here)

@@ -149,5 +149,5 @@ def test_the_mean_of_what_is_to_be_predicted_is_that_of_its_distributions() -> N
     table = sequences.targets()
     assert isinstance(table, Tensor)
     torch.testing.assert_close(table.sum(1), torch.ones(6))
-    torch.testing.assert_close(table @ factor, sequences.mean_targets())
+    torch.testing.assert_close(table @ factor, sequences.mean_targets(factor))
     torch.testing.assert_close(sequences.inputs()(factor, EVERY), (read @ factor.T).softmax(-1) @ factor)

@@ -12,37 +12,15 @@ import math
 
 from torch import Tensor
 
-from seqdistill.learners import Learner, Recommender
+from seqdistill.learners import Recommender
+from seqdistill.learners.scale import Rescaled, rms, scale_towards
 
 USUAL_RMS = 0.06
-"""Root mean square of the item factor that learners train well with, to within a factor of sqrt(2)."""
+"""Root mean square of a summary's item factor, to within a factor of sqrt(2): learners train well with it, or say which
+other one they want (`Learner.item_rms`)."""
 
 SAME = 1e-4
 """How far from a whole number the logarithm of a scale may be, which takes sums over all items."""
-
-
-class Rescaled(Learner):
-    """A learner as it is with all items, and so all states, at another scale.
-
-    Args:
-        learner: that reads items and gives states at its own scale.
-        scale: c, greater than 0; it reads c times what the learner reads, and gives the learner's states over c.
-    """
-
-    def __init__(self, learner: Learner, scale: float) -> None:
-        super().__init__()
-        self.learner = learner
-        self.scale = scale
-        self.dim, self.length = learner.dim, learner.length
-        self.view, self.mask_ratio = learner.view, learner.mask_ratio
-
-    def forward(self, embedded: Tensor, mask: Tensor, at: Tensor | None = None) -> Tensor:
-        """See `Learner.forward`."""
-        return self.learner(embedded / self.scale, mask, at) / self.scale
-
-    def reset_parameters(self) -> None:
-        """Those of the learner."""
-        self.learner.reset_parameters()
 
 
 def rescaled(recommender: Recommender, scale: float) -> Recommender:
@@ -63,7 +41,7 @@ def usual_scale(embedding: Tensor) -> float:
     Args:
         embedding: [num_items, dim].
     """
-    return 2.0 ** round(math.log2(USUAL_RMS / max(rms(embedding), 1e-30)))
+    return scale_towards(USUAL_RMS, embedding)
 
 
 def at_scale_of(item_factor: Tensor, recommender: Recommender) -> Recommender:
@@ -78,8 +56,3 @@ def at_scale_of(item_factor: Tensor, recommender: Recommender) -> Recommender:
         return recommender
     power = math.log2(rms(item_factor) / rms(embedding))
     return rescaled(recommender, 2.0 ** round(power)) if abs(power - round(power)) < SAME else recommender
-
-
-def rms(tensor: Tensor) -> float:
-    """Root mean square of all entries."""
-    return float(tensor.detach().square().mean().sqrt())

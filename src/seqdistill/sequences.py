@@ -35,7 +35,8 @@ class Sequences:
         read: int64 ids [n, positions] or queries [n, positions, d3].
         predict: the same for the targets: what follows each position.
         mask: bool [n, positions], True where there is a target; padding lies to the right.
-        item_factor: V, [num_items, d3]; what queries refer to, and the frozen embedding of the `shared` regime.
+        item_factor: V, [num_items, d3]; what queries refer to, and, times a power of two, the frozen embedding of the
+            `shared` regime.
     """
 
     read: Tensor
@@ -79,11 +80,11 @@ class Sequences:
         distributions = self._distributions(self.predict)
         return distributions if isinstance(distributions, Distributions) else distributions.flatten(0, 1)
 
-    def mean_targets(self) -> Tensor:
-        """The item factor of what is to be predicted, on average: [rows of `targets`, d3]."""
+    def mean_targets(self, embedding: Tensor) -> Tensor:
+        """The embedding E [num_items, dim] of what is to be predicted, on average: [rows of `targets`, dim]."""
         if not self.predict.is_floating_point():
-            return embed_items(self.predict, self.item_factor).flatten(0, 1)
-        return soft_embeddings(self.predict, self.item_factor, self.item_factor).flatten(0, 1)
+            return embed_items(self.predict, embedding).flatten(0, 1)
+        return soft_embeddings(self.predict, self.item_factor, embedding).flatten(0, 1)
 
     def _distributions(self, queries: Tensor) -> Table:
         """Computed once if they are few: [n, positions, num_items], else a table of n x positions rows."""

@@ -103,7 +103,8 @@ def fit_to_log(  # noqa: PLR0913 - most have a default
         architecture: of the learner; the one in `config` by default.
         dim: width of the item embedding; the one in `config` by default.
         device: where to train.
-        item_factor: the embedding, frozen, [num_items, dim]; None for one of its own, trained from random.
+        item_factor: V, [num_items, dim]: the embedding, frozen (see `Recommender.shared`); None for one of its own,
+            trained from random.
         guides: recommenders whose mean prediction is the target, in place of the item that follows; of the same
             architecture or one that is asked the same, and in evaluation mode.
         start: a recommender of the same shape whose parameters training begins from; None for random ones.
@@ -415,7 +416,7 @@ def fit_to_sequences(  # noqa: PLR0913 - most have a default
         if on_step is not None:
             on_step(0, model)
         if regime == "shared":
-            embed = _constant(embed(factor, EVERY))
+            embed = _constant(embed(model.embedding, EVERY))
         loss_at = _loss(sequences, model, regime)
         places = torch.arange(sequences.mask.numel(), device=device).view(sequences.mask.shape)
         trained = [p for p in model.parameters() if p.requires_grad]
@@ -466,7 +467,7 @@ def _loss(sequences: Sequences, model: Recommender, regime: Regime) -> Callable[
     As long as the embedding stays as it is, targets are needed by their mean embedding only.
     """
     if regime == "shared":
-        means = sequences.mean_targets()
+        means = sequences.mean_targets(model.embedding)
 
         def shared(states: Tensor, places: Tensor | None) -> Tensor:
             wanted = means if places is None else means[places]

@@ -62,6 +62,14 @@ class UnknownView(Sound):
     view = "backwards"
 
 
+class NoScale(Sound):
+    item_rms = 0.0
+
+
+class OfItsOwnScale(Sound):
+    item_rms = 0.5
+
+
 class WrongShape(Base):
     def forward(self, embedded: Tensor, mask: Tensor) -> Tensor:
         del mask

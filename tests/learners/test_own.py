@@ -91,6 +91,7 @@ def test_a_module_can_be_given_itself_and_is_left_as_it_is() -> None:
         (f"{HERE}:Missing", "has no attribute 'Missing'"),
         (f"{HERE}:not_a_class", "is no torch.nn.Module class"),
         (f"{HERE}:UnknownView", "has the view 'backwards'; it must be one of causal, prefix, masked"),
+        (f"{HERE}:NoScale", "has the item_rms 0.0; it must be a number above 0, or None"),
         (f"{HERE}:MaskedWithoutAt", "its forward must take `at`"),
     ],
 )
@@ -98,6 +99,11 @@ def test_classes_that_cannot_be_learners_are_refused_in_one_line(name: str, said
     with pytest.raises(SeqDistillError, match=said) as raised:
         build_learner(LearnerConfig(learner=name), dim=8, length=4)
     assert "\n" not in str(raised.value)
+
+
+def test_the_scale_of_items_that_a_class_wants_is_heard() -> None:
+    assert build_learner(LearnerConfig(learner=f"{HERE}:OfItsOwnScale"), dim=8, length=4).item_rms == 0.5
+    assert build_learner(LearnerConfig(learner=f"{HERE}:Sound"), dim=8, length=4).item_rms is None
 
 
 def test_options_and_dropout_reach_the_class_and_unknown_ones_are_named() -> None:

@@ -22,6 +22,7 @@ from seqdistill.distillation.replay import replay, run_window
 from seqdistill.distillation.step import InnerStep, Step
 from seqdistill.errors import SeqDistillError
 from seqdistill.learners import build_learner
+from seqdistill.learners.scale import at_its_scale
 from seqdistill.resuming import Snapshot
 from seqdistill.training import FittedToLog
 
@@ -134,6 +135,9 @@ def build_inner_loop(
     """
     item_factor = teacher.model.embedding.detach()
     learner = build_learner(architecture, dim=item_factor.shape[1], length=config.length)
+    # A teacher's checkpoint knows the scale of its own items.
+    if config.inner_regime == "shared" and config.learner_start == "random":
+        learner = at_its_scale(learner, item_factor)
     model = FlatRecommender(learner.to(item_factor.device), item_factor, config.inner_regime)
     objective = InnerObjective(
         model,

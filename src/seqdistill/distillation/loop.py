@@ -22,7 +22,8 @@ from seqdistill.distillation.start import start_factors
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.metrics import SELECTION, summarise
 from seqdistill.evaluation.ranking import rank_held_out
-from seqdistill.item_scale import rescaled, rms, usual_scale
+from seqdistill.item_scale import rescaled, usual_scale
+from seqdistill.learners.scale import rms
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import (
     KEEP_NOTHING,

@@ -29,12 +29,15 @@ class Learner(nn.Module, ABC):
         length: most positions it can read.
         view: how it looks at a sequence.
         mask_ratio: share of the positions that training asks a `masked` learner for at once.
+        item_rms: root mean square of the items it trains well with where they are given to it and stay as they are
+            (the `shared` regime), greater than 0; they are brought near it. None to have them as they come.
     """
 
     dim: int
     length: int
     view: View = "causal"
     mask_ratio: float = 0.2
+    item_rms: float | None = None
 
     @abstractmethod
     def forward(self, embedded: Tensor, mask: Tensor, at: Tensor | None = None) -> Tensor:

@@ -22,6 +22,9 @@ from seqdistill.learners.recurrent import GRU
 class GRU4Rec(Learner):
     """A recurrent network over the history.
 
+    Its gates begin with weights of at most one over the square root of `hidden`. What it is given to read in the
+    `shared` regime must be large for them to open and shut, since it does not grow.
+
     Args:
         dim: width of the item embedding and of every state it gives.
         length: most positions it reads.
@@ -29,6 +32,8 @@ class GRU4Rec(Learner):
         hidden: width of the recurrent state.
         dropout: probability of dropping a feature of an embedded item.
     """
+
+    item_rms = 0.5
 
     def __init__(self, dim: int, length: int, *, layers: int = 1, hidden: int = 100, dropout: float = 0.0) -> None:
         super().__init__()

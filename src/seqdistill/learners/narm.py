@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from seqdistill.learners.agreement import agreement
 from seqdistill.learners.base import Learner
 from seqdistill.learners.dropout import Dropout
+from seqdistill.learners.gru4rec import GRU4Rec
 from seqdistill.learners.recurrent import GRU
 
 MOST_OUTPUT_DROPOUT = 0.5
@@ -37,6 +38,8 @@ class NARM(Learner):
         dropout: probability of dropping a feature of an embedded item.
         output_dropout: the same for c; None for twice `dropout`, the published ratio, and at most 0.5.
     """
+
+    item_rms = GRU4Rec.item_rms
 
     def __init__(
         self,

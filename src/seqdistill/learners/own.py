@@ -6,11 +6,13 @@ Such a module needs no base class. Its class is constructed as `Class(dim, lengt
 - a `view`, "causal" if there is none;
 - a third argument `at` of `forward`; without it, the states asked for are gathered from all of them;
 - an argument `dropout` of the constructor;
+- an `item_rms` (see `Learner`), None if there is none;
 - `reset_parameters`; without it, drawing the parameters anew means constructing the module anew.
 """
 
 import importlib
 import inspect
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +49,7 @@ class OwnLearner(Learner):
         self.length = _size(module, "length", length)
         self.view = _view(module)
         self.mask_ratio = getattr(module, "mask_ratio", Learner.mask_ratio)
+        self.item_rms = _item_rms(module)
         self._takes_at = "at" in inspect.signature(module.forward).parameters
         if self.view == "masked" and not self._takes_at:
             raise SeqDistillError(f"{_name(module)} has the view `masked`, so its forward must take `at`")
@@ -133,6 +136,13 @@ def _view(module: nn.Module) -> View:
     if view not in VIEWS:
         raise SeqDistillError(f"{_name(module)} has the view {view!r}; it must be one of {', '.join(VIEWS)}")
     return view
+
+
+def _item_rms(module: nn.Module) -> float | None:
+    wanted = getattr(module, "item_rms", Learner.item_rms)
+    if wanted is not None and not (isinstance(wanted, int | float) and 0.0 < wanted < math.inf):
+        raise SeqDistillError(f"{_name(module)} has the item_rms {wanted!r}; it must be a number above 0, or None")
+    return wanted
 
 
 def _name(module: nn.Module) -> str:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from seqdistill.learners.base import Learner
+from seqdistill.learners.scale import scale_for
 
 INITIAL_EMBEDDING_STD = 0.02
 
@@ -59,10 +60,13 @@ class Recommender(nn.Module):
 
     @classmethod
     def shared(cls, learner: Learner, item_factor: Tensor) -> "Recommender":
-        """Join a learner to a frozen item factor, through a trained projection where the widths differ."""
+        """Join a learner to a frozen item factor V, through a trained projection where the widths differ.
+
+        The embedding is V times the power of two that the learner wants (`Learner.item_rms`).
+        """
         same = item_factor.shape[1] == learner.dim
         projection = None if same else initial_projection(item_factor, learner.dim)
-        return cls(learner, item_factor, frozen=True, projection=projection)
+        return cls(learner, item_factor * scale_for(learner, item_factor), frozen=True, projection=projection)
 
     @property
     def item_embedding(self) -> Tensor:

@@ -23,6 +23,7 @@ from seqdistill.distillation.inner_loop import InnerLoop
 from seqdistill.distillation.loop import Distillation
 from seqdistill.distillation.pool import RUNS
 from seqdistill.distillation.replay import warm_up
+from seqdistill.distillation.validation import Validation
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.evaluation.short import CONTROLS, rows_of_table
 from seqdistill.evaluation.table import SEARCH_LEARNERS
@@ -187,17 +188,19 @@ class _Trial:
         began = time.perf_counter()
         # After its first step a pool of one has its learner, so that the next steps need no warm-up.
         alone = settings.model_copy(update={"learner_pool": 1})
-        run = Distillation(self._dataset, teacher, alone, config.distilling(), config.seed, KEEP_NOTHING)
-        seconds = time.perf_counter() - began
+        architectures = config.distilling()
+        with Validation(self._dataset, alone, architectures, seed=config.seed, device=self._device) as validation:
+            run = Distillation(self._dataset, teacher, alone, architectures, config.seed, KEEP_NOTHING, validation)
+            seconds = time.perf_counter() - began
+            validated = self._timed(lambda: validation.of(run.start), 1)
         self._start = self._start or run.start
-        validation = self._timed(lambda: run.validate(run.start), 1)
         validations = 1 + math.ceil(settings.steps / settings.validate_every)
         steps = 0.0
         for inner in run.inner_loops:
             run.hypergradient(inner)
             steps += self._timed(lambda inner=inner: run.hypergradient(inner), max(2, settings.steps // loops)) / loops
             steps += self._warming_up(run, inner, settings, loops)
-        seconds += validations * validation + settings.steps * steps
+        seconds += validations * validated + settings.steps * steps
         state = sum(
             t.numel() * t.element_size() for t in AdamState.start(run.inner_loops[0].objective.model.draw(run.rng))
         )

@@ -19,9 +19,9 @@ from seqdistill.distillation.inner import Inputs
 from seqdistill.distillation.inner_loop import InnerLoop, build_inner_loop
 from seqdistill.distillation.outer import OuterLoss
 from seqdistill.distillation.start import start_factors
+from seqdistill.distillation.validation import Validation
 from seqdistill.errors import SeqDistillError
-from seqdistill.evaluation.metrics import SELECTION, summarise
-from seqdistill.evaluation.ranking import rank_held_out
+from seqdistill.evaluation.metrics import SELECTION
 from seqdistill.item_scale import rescaled, usual_scale
 from seqdistill.learners.scale import rms
 from seqdistill.progress import SILENT, Progress
@@ -39,8 +39,8 @@ from seqdistill.resuming import (
     with_parts,
 )
 from seqdistill.seeding import derive_seed
-from seqdistill.summary import Factors, Schedule, Summary
-from seqdistill.training import FittedToLog, fit_to_sequences
+from seqdistill.summary import Factors, Summary
+from seqdistill.training import FittedToLog
 
 
 class OuterStep(NamedTuple):
@@ -126,26 +126,27 @@ def distill_summary(
     if kept is not None and kept.finished:
         with fitting():
             return _restored(kept, dataset, teacher, config)
-    run = Distillation(dataset, teacher, config, architectures, seed, keeper)
-    if kept is None:
-        run.begin()
-    else:
-        resume(run, kept)
-    with progress.task(title, max(1, config.steps), done=run.step) as task:
-        while run.step < config.steps:
-            line = run.advance()
-            best = run.best_metrics["ndcg@10"]
-            task.advance(f"outer loss {line.cross_entropy:.3f}, validation NDCG@10 {best:.4f}")
-            if record is not None:
-                record(line)
-            keeper.offer(run.state)
+    with Validation(dataset, config, architectures, seed=seed, device=teacher.model.embedding.device) as validation:
+        run = Distillation(dataset, teacher, config, architectures, seed, keeper, validation)
+        if kept is None:
+            run.begin()
+        else:
+            resume(run, kept)
+        with progress.task(title, max(1, config.steps), done=run.step) as task:
+            while run.step < config.steps:
+                line = run.advance()
+                best = run.best_metrics["ndcg@10"]
+                task.advance(f"outer loss {line.cross_entropy:.3f}, validation NDCG@10 {best:.4f}")
+                if record is not None:
+                    record(line)
+                keeper.offer(run.state)
     distilled = run.outcome()
     keeper.finish(_outcome(distilled))
     return distilled
 
 
 class Distillation:
-    """One run of the outer loop under way; see `distill_summary` for the arguments."""
+    """One run of the outer loop under way; see `distill_summary` for the arguments, and `Validation`."""
 
     def __init__(
         self,
@@ -155,9 +156,11 @@ class Distillation:
         architectures: Sequence[LearnerConfig],
         seed: int,
         keeper: Keeper,
+        validation: Validation,
     ) -> None:
         self.started = time.perf_counter()
         self.dataset, self.config, self.seed, self.keeper = dataset, config, seed, keeper
+        self.validation = validation
         teacher = at_item_scale(teacher, config)
         self.item_factor = teacher.model.embedding.detach()
         self.rng = torch.Generator().manual_seed(derive_seed(seed, "distill"))
@@ -187,7 +190,7 @@ class Distillation:
 
     def begin(self) -> None:
         """What the outer steps have to better."""
-        self.best_metrics = self.validate(self.start)
+        self.best_metrics = self.validation.of(self.start)
 
     def advance(self) -> OuterStep:
         """An outer step."""
@@ -211,7 +214,7 @@ class Distillation:
         validation = None
         if step % config.validate_every == 0 or step == config.steps:
             candidate = self._summary()
-            validation = self.validate(candidate)
+            validation = self.validation.of(candidate)
             if validation[SELECTION] > self.best_metrics[SELECTION]:
                 self.best, self.best_step, self.best_metrics = candidate, step, validation
         return OuterStep(
@@ -293,25 +296,6 @@ class Distillation:
         if self.config.inner_regime == "shared":
             summary = tuple(soft_embeddings(queries, self.item_factor, self.item_factor) for queries in summary)
         return summary
-
-    def validate(self, summary: Summary) -> dict[str, float]:
-        """Validation metrics of new learners trained on a summary, averaged."""
-        config = self.config
-        schedule = Schedule(config.inner_learning_rate, config.inner_steps)
-        rows: list[dict[str, float]] = []
-        for inner in self.inner_loops:
-            for index in range(config.validation_learners):
-                model = fit_to_sequences(
-                    summary.sequences(),
-                    inner.architecture,
-                    "shared",
-                    schedule,
-                    seed=derive_seed(self.seed, "validation", index),
-                    length=config.length,
-                    device=self.item_factor.device,
-                )
-                rows.append(summarise(rank_held_out(model, self.dataset, "validation", length=config.length)))
-        return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
     def _skip(self, step: int, norm: float, loss: float) -> None:
         """Count a step that must not be taken.

@@ -1,0 +1,128 @@
+"""What a summary is worth to new learners, on the validation items.
+
+They are trained side by side, by processes with an equal share of the threads each: a step of a small learner is many
+small operations, which more threads hardly make faster.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+
+from seqdistill.config import DistillConfig, LearnerConfig
+from seqdistill.data.dataset import Dataset
+from seqdistill.data.prepared import opened, sendable
+from seqdistill.evaluation.metrics import summarise
+from seqdistill.evaluation.ranking import rank_held_out
+from seqdistill.members import processes_for
+from seqdistill.seeding import derive_seed
+from seqdistill.sequences import Sequences
+from seqdistill.summary import Schedule, Summary
+from seqdistill.training import fit_to_sequences
+from seqdistill.workers import MORE_MEMORY, Tell, Workers
+
+
+class Validation:
+    """Trains new learners on summaries and ranks what they were not trained on. A context: it ends its processes.
+
+    Args:
+        dataset: the log.
+        config: how long learners train, and how many there are of an architecture.
+        architectures: of the learners.
+        seed: decides everything random; every summary has the same learners.
+        device: where to train.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        config: DistillConfig,
+        architectures: Sequence[LearnerConfig],
+        *,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        learners = [_New(one, index) for one in architectures for index in range(config.validation_learners)]
+        self._places = range(len(learners))
+        count = min(processes_for(len(learners), one, device) for one in architectures)
+        opening = _Opening(sendable(dataset) if count > 1 else dataset, config, learners, seed, str(device))
+        threads = torch.get_num_threads() // count
+        self._workers = Workers[_Task, dict[str, float]](opening, count, threads=threads, remedy=MORE_MEMORY)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._workers.__exit__(*exception)
+
+    def of(self, summary: Summary) -> dict[str, float]:
+        """Mean metrics of its learners.
+
+        Raises:
+            SeqDistillError: if a process dies.
+        """
+        waiting = [_Task(place, summary.sequences()) for place in reversed(self._places)]
+        found: dict[int, dict[str, float]] = {}
+        self._workers.run(
+            lambda: waiting.pop() if waiting else None, lambda task, metrics: found.update({task.place: metrics})
+        )
+        rows = [found[place] for place in self._places]
+        return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+class _New(NamedTuple):
+    """A learner to be trained: its architecture, and which one of that it is."""
+
+    architecture: LearnerConfig
+    index: int
+
+
+class _Task(NamedTuple):
+    """The place of a learner among all, and what it is to be trained on."""
+
+    place: int
+    sequences: Sequences
+
+
+@dataclass(frozen=True, eq=False)
+class _Opening:
+    """What a process needs to train and rank learners; see `Validation`."""
+
+    dataset: Dataset | Path
+    config: DistillConfig
+    learners: Sequence[_New]
+    seed: int
+    device: str
+
+    def open(self) -> "_Performer":
+        """See `workers.Opening`."""
+        return _Performer(opened(self.dataset), self.config, self.learners, self.seed, torch.device(self.device))
+
+
+@dataclass(frozen=True, eq=False)
+class _Performer:
+    """Trains and ranks learners."""
+
+    dataset: Dataset
+    config: DistillConfig
+    learners: Sequence[_New]
+    seed: int
+    device: torch.device
+
+    def perform(self, task: _Task, tell: Tell) -> dict[str, float]:
+        """See `workers.Performer`."""
+        del tell
+        config, new = self.config, self.learners[task.place]
+        model = fit_to_sequences(
+            task.sequences,
+            new.architecture,
+            "shared",
+            Schedule(config.inner_learning_rate, config.inner_steps),
+            seed=derive_seed(self.seed, "validation", new.index),
+            length=config.length,
+            device=self.device,
+        )
+        return summarise(rank_held_out(model, self.dataset, "validation", length=config.length))

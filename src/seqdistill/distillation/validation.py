@@ -77,7 +77,7 @@ class _New(NamedTuple):
     """A learner to be trained: its architecture, and which one of that it is."""
 
     architecture: LearnerConfig
-    index: int
+    number: int
 
 
 class _Task(NamedTuple):
@@ -121,7 +121,7 @@ class _Performer:
             new.architecture,
             "shared",
             Schedule(config.inner_learning_rate, config.inner_steps),
-            seed=derive_seed(self.seed, "validation", new.index),
+            seed=derive_seed(self.seed, "validation", new.number),
             length=config.length,
             device=self.device,
         )

@@ -48,7 +48,7 @@ class Validation:
         learners = [_New(one, index) for one in architectures for index in range(config.validation_learners)]
         self._places = range(len(learners))
         count = min(processes_for(len(learners), one, device) for one in architectures)
-        opening = _Opening(sendable(dataset) if count > 1 else dataset, config, learners, seed, str(device))
+        opening = _Opening(sendable(dataset) if count > 1 else dataset, config, learners, seed, device)
         threads = torch.get_num_threads() // count
         self._workers = Workers[_Task, dict[str, float]](opening, count, threads=threads, remedy=MORE_MEMORY)
 
@@ -95,34 +95,31 @@ class _Opening:
     config: DistillConfig
     learners: Sequence[_New]
     seed: int
-    device: str
+    device: torch.device
 
     def open(self) -> "_Performer":
         """See `workers.Opening`."""
-        return _Performer(opened(self.dataset), self.config, self.learners, self.seed, torch.device(self.device))
+        return _Performer(self, opened(self.dataset))
 
 
 @dataclass(frozen=True, eq=False)
 class _Performer:
-    """Trains and ranks learners."""
+    """Trains and ranks learners, with the dataset at hand."""
 
+    given: _Opening
     dataset: Dataset
-    config: DistillConfig
-    learners: Sequence[_New]
-    seed: int
-    device: torch.device
 
     def perform(self, task: _Task, tell: Tell) -> dict[str, float]:
         """See `workers.Performer`."""
         del tell
-        config, new = self.config, self.learners[task.place]
+        config, new = self.given.config, self.given.learners[task.place]
         model = fit_to_sequences(
             task.sequences,
             new.architecture,
             "shared",
             Schedule(config.inner_learning_rate, config.inner_steps),
-            seed=derive_seed(self.seed, "validation", new.number),
+            seed=derive_seed(self.given.seed, "validation", new.number),
             length=config.length,
-            device=self.device,
+            device=self.given.device,
         )
         return summarise(rank_held_out(model, self.dataset, "validation", length=config.length))

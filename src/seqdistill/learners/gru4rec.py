@@ -16,14 +16,11 @@ from torch import Tensor, nn
 
 from seqdistill.learners.base import Learner
 from seqdistill.learners.dropout import Dropout
-from seqdistill.learners.recurrent import GRU
+from seqdistill.learners.recurrent import GRU, ITEM_RMS
 
 
 class GRU4Rec(Learner):
     """A recurrent network over the history.
-
-    Its gates begin with weights of at most one over the square root of `hidden`. What it is given to read in the
-    `shared` regime must be large for them to open and shut, since it does not grow.
 
     Args:
         dim: width of the item embedding and of every state it gives.
@@ -33,7 +30,7 @@ class GRU4Rec(Learner):
         dropout: probability of dropping a feature of an embedded item.
     """
 
-    item_rms = 0.5
+    item_rms = ITEM_RMS
 
     def __init__(self, dim: int, length: int, *, layers: int = 1, hidden: int = 100, dropout: float = 0.0) -> None:
         super().__init__()

@@ -21,8 +21,7 @@ from torch import Tensor, nn
 from seqdistill.learners.agreement import agreement
 from seqdistill.learners.base import Learner
 from seqdistill.learners.dropout import Dropout
-from seqdistill.learners.gru4rec import GRU4Rec
-from seqdistill.learners.recurrent import GRU
+from seqdistill.learners.recurrent import GRU, ITEM_RMS
 
 MOST_OUTPUT_DROPOUT = 0.5
 
@@ -39,7 +38,7 @@ class NARM(Learner):
         output_dropout: the same for c; None for twice `dropout`, the published ratio, and at most 0.5.
     """
 
-    item_rms = GRU4Rec.item_rms
+    item_rms = ITEM_RMS
 
     def __init__(
         self,

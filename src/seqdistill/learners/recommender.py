@@ -66,7 +66,10 @@ class Recommender(nn.Module):
         """
         same = item_factor.shape[1] == learner.dim
         projection = None if same else initial_projection(item_factor, learner.dim)
-        return cls(learner, item_factor * scale_for(learner, item_factor), frozen=True, projection=projection)
+        scale = scale_for(learner, item_factor)
+        # No second copy of a large catalogue where it is wanted as it is.
+        given = item_factor if scale == 1.0 else item_factor * scale
+        return cls(learner, given, frozen=True, projection=projection)
 
     @property
     def item_embedding(self) -> Tensor:

@@ -31,6 +31,10 @@ from torch import Tensor, nn
 
 from seqdistill.attention import operation
 
+ITEM_RMS = 0.5
+"""At which root mean square learners with such a network want items that stay as they are (`Learner.item_rms`): weights
+begin at one over the square root of the state's width at most, and smaller items hardly move the gates."""
+
 BLOCK_NUMBERS = {"cpu": 1 << 15, "cuda": 1 << 26}
 """States of a block of positions whose slopes are formed together, by device type; they stay in a CPU's cache."""
 

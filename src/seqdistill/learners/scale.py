@@ -16,13 +16,14 @@ def rms(tensor: Tensor) -> float:
 
 
 def scale_towards(wanted: float, embedding: Tensor) -> float:
-    """The power of two that brings an item embedding nearest to a root mean square.
+    """The power of two that brings an item embedding nearest to a root mean square; 1 for one of zeros.
 
     Args:
         wanted: greater than 0.
         embedding: [num_items, dim].
     """
-    return 2.0 ** round(math.log2(wanted / max(rms(embedding), 1e-30)))
+    size = rms(embedding)
+    return 2.0 ** round(math.log2(wanted / max(size, 1e-30))) if size > 0.0 else 1.0
 
 
 def scale_for(learner: Learner, item_factor: Tensor) -> float:
@@ -30,11 +31,9 @@ def scale_for(learner: Learner, item_factor: Tensor) -> float:
 
     Args:
         learner: see `Learner.item_rms`.
-        item_factor: V, [num_items, d3]; one of zeros has no scale and keeps it.
+        item_factor: V, [num_items, d3].
     """
-    if learner.item_rms is None or rms(item_factor) == 0.0:
-        return 1.0
-    return scale_towards(learner.item_rms, item_factor)
+    return 1.0 if learner.item_rms is None else scale_towards(learner.item_rms, item_factor)
 
 
 class Rescaled(Learner):

@@ -237,7 +237,8 @@ def _time(book: Book) -> Callable[[str], Finding]:
         if held is None or seconds is None or seconds.teacher is None or seconds.distill is None:
             return NOTHING
         spent, most = seconds.teacher + seconds.distill, MINUTES.get(held.study.data)
-        return Finding(duration(spent), None if most is None else spent <= 60 * most)
+        text = f"{duration(spent)} ({duration(seconds.distill)} without the teacher)"
+        return Finding(text, None if most is None else spent <= 60 * most)
 
     return find
 

@@ -33,15 +33,16 @@ def _earlier(book: Book, held: list[Scoreboard]) -> str:
 
 
 def _sentence(held: list[Scoreboard]) -> str:
-    where = f"of {held[0].study.name}" if len(held) == 1 else f"of {len(held)} logs"
+    where = f"the log {held[0].study.name}" if len(held) == 1 else f"{len(held)} logs"
     numbers = sorted({round(one.comparison.summary.num_sequences or 0) for one in held})
     sequences = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else f"{numbers[0]}"
     shared, fresh = ([one.percent(f"distilled/{regime}") for one in held] for regime in ("shared", "fresh"))
     soft = _range([best_soft_percent(one) for one in held])
     return (
-        f"Learners trained on {sequences} synthetic sequences instead {where} reach {_range(shared)} of full data's "
-        f"NDCG@10 with the summary's item embedding (`shared`) and {_range(fresh)} from the sequences alone (`fresh`); "
-        f"as many plain sequences with a teacher's soft targets, what distillation has to beat, reach {soft} at best."
+        f"On {where}, recommenders trained on {sequences} synthetic sequences reach {_range(shared)} of the NDCG@10 "
+        f"that training on all of the log gives, with the summary's item embedding (`shared`), and {_range(fresh)} "
+        f"from the sequences alone (`fresh`); as many plain sequences with a teacher's soft targets, what distillation "
+        f"has to beat, reach {soft} at best."
     )
 
 

@@ -15,8 +15,9 @@ from seqdistill.prediction_loss import Distributions, Table, Targets, prediction
 from seqdistill.sequences import EVERY, Sequences
 from seqdistill.summary import Schedule
 from seqdistill.training import POSITIONS_A_MOVE, fit_to_sequences
+from seqdistill.views import ask, begin_late, draws_per_sequence
 
-ROWS, ITEMS, DIM, OTHER = 23, 31, 8, 5
+ROWS, ITEMS, DIM, OTHER, N, LENGTH = 23, 31, 8, 5, 6, 7
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +142,45 @@ def test_a_step_of_a_fresh_learner_moves_once_for_every_few_sequences(regime: Re
     )
     # Adam's first moves are as long as the rate for gradients that agree, and hardly ever longer.
     assert (moves - 0.5) * rate < largest < (moves + 0.5) * rate
+
+
+@pytest.mark.parametrize("learner", ["gru4rec", "narm"])
+def test_a_step_on_sequences_that_begin_late_is_one_on_what_is_left_of_them(learner: str) -> None:
+    factor, read, predict = draw((ITEMS, DIM), (N, LENGTH, DIM), (N, LENGTH, DIM))
+    sequences = Sequences(read, predict, torch.ones(N, LENGTH, dtype=torch.bool), factor)
+    begun: list[tuple[Recommender, Tensor]] = []
+
+    def keep(step: int, model: Recommender) -> None:
+        if step == 0:
+            begun.append((copy.deepcopy(model), torch.get_rng_state()))
+
+    ours = fit_to_sequences(
+        sequences, LearnerConfig(learner=learner), "shared", Schedule(1e-3, 1), seed=0, on_step=keep
+    )
+    ((plain, random),) = begun
+    rng = torch.Generator()
+    rng.set_state(random)
+    draws = draws_per_sequence(plain.learner, N)
+    places, present = begin_late(torch.ones(draws * N, LENGTH, dtype=torch.bool), plain.learner.late_starts, rng)
+    asked = ask(plain.learner, present, rng)
+    optimiser = torch.optim.Adam([p for p in plain.parameters() if p.requires_grad], lr=1e-3)
+    embedded, wanted = ((x @ factor.T).softmax(-1) for x in (read, predict))
+    losses: list[Tensor] = []
+    for row, first in enumerate(places[:, 0].tolist()):
+        last = LENGTH - first if asked.at is None else int(asked.at[row, 0]) + 1
+        shown = (embedded[row % N, first : first + last] @ plain.embedding)[None]
+        states = plain.learner(shown, torch.ones(1, last, dtype=torch.bool))[0]
+        scores, targets = plain.scores(states), wanted[row % N, first : first + last]
+        losses.append(
+            cross_entropy(scores, targets, reduction="none")
+            if asked.at is None
+            else cross_entropy(scores[-1:], targets[-1:], reduction="none")
+        )
+    torch.cat(losses).mean().backward()
+    optimiser.step()
+    assert int((places[:, 0] > 0).sum()) > 0
+    for one, other in zip(ours.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
 
 def test_the_mean_of_what_is_to_be_predicted_is_that_of_its_distributions() -> None:

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from seqdistill.learners import BERT4Rec, Learner, SASRec
-from seqdistill.views import Asked, ask, draws_per_sequence
+from seqdistill.views import Asked, ask, begin_late, draws_per_sequence
 
 
 class Ends(Learner):
@@ -69,6 +69,32 @@ def test_masked_views_ask_for_a_share_of_the_whole_or_for_the_end_of_a_prefix() 
                 assert positions == [int(asked.mask[row].sum()) - 1]
     # The longest row cannot be taken for the other view unless that is a whole prefix, which asks for one.
     assert 0.42 <= whole[0] / 400 <= 0.58
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_sequence_begins_late_so_often_and_anywhere_and_stays_in_order(share: float) -> None:
+    rng = torch.Generator().manual_seed(0)
+    firsts = torch.zeros(4, 10)
+    values = torch.arange(40).view(4, 10)
+    for _ in range(600):
+        begun = begin_late(PRESENT, share, rng)
+        for row, length in enumerate(LENGTHS.tolist()):
+            first = int(begun.places[row, 0])
+            left = length - first
+            assert begun.present[row].tolist() == [True] * left + [False] * (10 - left)
+            assert begun.of(values)[row, :left].tolist() == list(range(10 * row + first, 10 * row + length))
+            firsts[row, first] += 1
+    for row, length in enumerate(LENGTHS.tolist()):
+        wanted = torch.full((length,), share / length)
+        wanted[0] += 1 - share
+        torch.testing.assert_close(firsts[row, :length] / 600, wanted, atol=0.06, rtol=0)
+
+
+def test_vectors_go_where_their_positions_go() -> None:
+    vectors = torch.randn(4, 10, 3)
+    begun = begin_late(PRESENT, 1.0, torch.Generator().manual_seed(1))
+    for part in range(3):
+        assert torch.equal(begun.of(vectors)[..., part], begun.of(vectors[..., part]))
 
 
 @pytest.mark.parametrize("learner", [SASRec(4, 10), Ends(), BERT4Rec(4, 10)], ids=["causal", "prefix", "masked"])

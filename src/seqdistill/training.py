@@ -39,7 +39,7 @@ from seqdistill.sampled_softmax import sampled_cross_entropy
 from seqdistill.seeding import derive_seed, seeded
 from seqdistill.sequences import EVERY, Embedder, Rows, Sequences
 from seqdistill.summary import Schedule
-from seqdistill.views import WHOLE_IN_A_LOG, Asked, ask, draws_per_sequence, passes_per_epoch
+from seqdistill.views import WHOLE_IN_A_LOG, Asked, ask, begin_late, draws_per_sequence, late_share, passes_per_epoch
 
 CPU = torch.device("cpu")
 
@@ -421,19 +421,23 @@ def fit_to_sequences(  # noqa: PLR0913 - most have a default
         places = torch.arange(sequences.mask.numel(), device=device).view(sequences.mask.shape)
         trained = [p for p in model.parameters() if p.requires_grad]
         optimiser = torch.optim.Adam(trained, lr=schedule.learning_rate, fused=True)
-        whole = learner.view == "causal" and bool(sequences.mask.all())
+        late = late_share(learner, regime)
+        whole = learner.view == "causal" and late == 0 and bool(sequences.mask.all())
         in_parts = regime == "fresh" and learner.view == "causal"
         part_size = max(1, POSITIONS_A_MOVE // sequences.length) if in_parts else None
         for step, batch in enumerate(_batches(len(sequences.mask), batch_size, schedule.steps), start=1):
             for rows in _parts(batch, len(places[batch]), part_size):
-                mask = sequences.mask[rows]
-                draws = draws_per_sequence(learner, len(mask))
-                asked = ask(learner, _repeated(mask, draws))
+                draws = draws_per_sequence(learner, len(places[rows]))
+                mask, here = _repeated(sequences.mask[rows], draws), _repeated(places[rows], draws)
                 inputs = _repeated(model.project(embed(model.embedding, rows)), draws)
+                if late > 0:
+                    begun = begin_late(mask, late)
+                    mask, here, inputs = begun.present, begun.of(here), begun.of(inputs)
+                asked = ask(learner, mask)
                 states = learner(inputs, asked.mask, asked.at)
                 states = states.flatten(0, 1) if whole else states[asked.counted]
                 every = whole and isinstance(rows, slice)
-                loss = loss_at(states, None if every else asked.select(_repeated(places[rows], draws)))
+                loss = loss_at(states, None if every else asked.select(here))
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()

@@ -1,4 +1,4 @@
-"""What a training step asks of a learner: which parts of the sequences, and the states of which positions.
+"""What a training step shows a learner of its sequences, and what it asks: which parts, the states of which positions.
 
 Every loss is the same, the cross-entropy between the state at a position and what follows it; architectures differ in
 how many positions one pass over a sequence can answer for (see `seqdistill.learners.base.VIEWS`).
@@ -11,6 +11,8 @@ how many positions one pass over a sequence can answer for (see `seqdistill.lear
   probability 1/2. Few sequences are shown as prefixes only: with what follows in sight, a learner recognises the
   sequence instead of reading the history, and what a summary predicts at a position is what follows its past.
 
+Some learners also want a few sequences to begin late at times, so that they do not learn them by heart (`begin_late`).
+
 Nothing here looks at what is read or predicted, so soft sequences and real ones are drawn alike.
 """
 
@@ -19,6 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from seqdistill.config import Regime
 from seqdistill.learners import Learner
 
 PASSES = 5
@@ -29,6 +32,52 @@ WHOLE_IN_A_LOG = 0.5
 
 ROWS = 128
 """Views a step on few sequences draws of them together; fewer would make its loss noisy."""
+
+
+class Begun(NamedTuple):
+    """Sequences as a step shows them, some without their first positions.
+
+    Attributes:
+        places: int64 [rows, positions], which position of its sequence stands there; anything where none does.
+        present: bool [rows, positions], where one does.
+    """
+
+    places: Tensor
+    present: Tensor
+
+    def of(self, values: Tensor) -> Tensor:
+        """Values at all positions, [rows, positions, ...], as they stand now."""
+        return at_places(values, self.places)
+
+
+def begin_late(present: Tensor, share: float, rng: torch.Generator | None = None) -> Begun:
+    """Let some sequences begin at a random position, as a history does of which only the newest part is read.
+
+    Args:
+        present: bool [rows, positions], True at positions followed by something to predict, which are the first ones
+            of each row and at least one.
+        share: probability that a sequence begins late. Its first position is then uniform.
+        rng: on the CPU; torch's global one if None.
+    """
+    lengths = present.sum(1).cpu()
+    late, where = torch.rand(2, len(lengths), generator=rng)
+    first = torch.where(late < share, (where * lengths).long(), 0)
+    places = torch.arange(present.shape[1]) + first[:, None]
+    inside = places < lengths[:, None]
+    return Begun(torch.where(inside, places, 0).to(present.device), inside.to(present.device))
+
+
+def late_share(learner: Learner, regime: Regime) -> float:
+    """How often a step on few sequences begins one of them late; see `Learner.late_starts`.
+
+    An embedding that is learned from the sequences wants each target after the history that it is right for.
+    """
+    return learner.late_starts if regime == "shared" else 0.0
+
+
+def at_places(values: Tensor, places: Tensor) -> Tensor:
+    """Of values at all positions, [rows, positions, ...], those at some places of each row, int64 [rows, k]."""
+    return values.take_along_dim(places.view(*places.shape, *(1 for _ in values.shape[2:])), 1)
 
 
 class Asked(NamedTuple):

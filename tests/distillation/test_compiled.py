@@ -25,8 +25,11 @@ def double_precision() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-def make_step(learner: Learner, regime: Regime, cuts: int | str = "all", batch: int = N) -> InnerStep:
+def make_step(
+    learner: Learner, regime: Regime, cuts: int | str = "all", batch: int = N, late: float = 0.0
+) -> InnerStep:
     item_factor = torch.randn(ITEMS, DIM, generator=torch.Generator().manual_seed(1))
+    learner.late_starts = late
     model = FlatRecommender(learner, item_factor, regime)
     objective = InnerObjective(model, N, LENGTH, batch, cuts)  # type: ignore[arg-type]
     return InnerStep(objective, AdamRule(0.01, weight_decay=1e-3))
@@ -34,10 +37,14 @@ def make_step(learner: Learner, regime: Regime, cuts: int | str = "all", batch: 
 
 @pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize("regime", ["shared", "fresh"])
-@pytest.mark.parametrize(("cuts", "batch"), [("all", N), (1, N), (2, 3)])
-def test_a_traced_step_gives_the_same_window_and_hypergradient(regime: Regime, cuts: int | str, batch: int) -> None:
+@pytest.mark.parametrize(
+    ("cuts", "batch", "late"), [("all", N, 0.0), (1, N, 0.0), (2, 3, 0.0), ("all", N, 0.7), (1, 3, 0.7)]
+)
+def test_a_traced_step_gives_the_same_window_and_hypergradient(
+    regime: Regime, cuts: int | str, batch: int, late: float
+) -> None:
     torch.manual_seed(0)
-    step = make_step(SASRec(DIM, LENGTH), regime, cuts, batch)
+    step = make_step(SASRec(DIM, LENGTH), regime, cuts, batch, late)
     model = step.objective.model
     rng = torch.Generator().manual_seed(2)
     start = AdamState.start(model.draw(rng))

@@ -48,14 +48,22 @@ def double_precision() -> Iterator[None]:
 
 
 def make_problem(
-    *, weight_decay: float, alignment: float, cuts: int | str = "all", batch: int = 3, regime: Regime = "shared"
+    *,
+    weight_decay: float,
+    alignment: float,
+    cuts: int | str = "all",
+    batch: int = 3,
+    regime: Regime = "shared",
+    late: float = 0.0,
 ) -> Problem:
     torch.manual_seed(3)
     embedding = torch.randn(ITEMS, DIM)
     teacher = Recommender(SASRec(DIM, LENGTH + SPARE_POSITIONS), embedding).eval()
     for parameter in teacher.parameters():
         parameter.requires_grad = False
-    model = FlatRecommender(SASRec(DIM, LENGTH + SPARE_POSITIONS), embedding, regime)
+    learner = SASRec(DIM, LENGTH + SPARE_POSITIONS)
+    learner.late_starts = late
+    model = FlatRecommender(learner, embedding, regime)
     objective = InnerObjective(model, N, LENGTH, batch, cuts)  # type: ignore[arg-type]
     windows = torch.randint(1, ITEMS + 1, (7, LENGTH + 1))
     windows[2, 3:] = 0
@@ -113,9 +121,14 @@ def replayed(problem: Problem, window: int, rng: torch.Generator, memory: int = 
 
 @pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize("window", [1, 7, 40])
-@pytest.mark.parametrize(("weight_decay", "alignment", "cuts"), [(0.0, 0.0, "all"), (5e-2, 1.0, "all"), (5e-2, 0.5, 1)])
-def test_replay_equals_the_unrolled_window(window: int, weight_decay: float, alignment: float, cuts: int | str) -> None:
-    problem = make_problem(weight_decay=weight_decay, alignment=alignment, cuts=cuts)
+@pytest.mark.parametrize(
+    ("weight_decay", "alignment", "cuts", "late"),
+    [(0.0, 0.0, "all", 0.0), (5e-2, 1.0, "all", 0.0), (5e-2, 0.5, 1, 0.0), (5e-2, 1.0, "all", 0.7), (0.0, 0.5, 1, 0.7)],
+)
+def test_replay_equals_the_unrolled_window(
+    window: int, weight_decay: float, alignment: float, cuts: int | str, late: float
+) -> None:
+    problem = make_problem(weight_decay=weight_decay, alignment=alignment, cuts=cuts, late=late)
     expected = unrolled(problem, window, torch.Generator().manual_seed(9))
     actual = replayed(problem, window, torch.Generator().manual_seed(9))
     for one, other in zip(actual, expected, strict=True):
@@ -161,6 +174,34 @@ def test_hypergradient_of_the_factors_predicts_a_finite_difference() -> None:
     ]
     measured = float((value(moved[0]) - value(moved[1])) / (2 * step))
     assert measured == pytest.approx(slope, rel=1e-5)
+
+
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("cuts", ["all", 2])
+def test_a_sequence_that_begins_late_is_what_is_left_of_it(cuts: int | str) -> None:
+    problem = make_problem(weight_decay=0.0, alignment=0.0, cuts=cuts, batch=N, late=0.8)
+    model, theta = problem.objective.model, problem.start.theta
+    body, embedding = model.split(theta)
+    rng = torch.Generator().manual_seed(2)
+    begun_late = 0
+    for _ in range(20):
+        draw = problem.objective.draw(rng)
+        assert draw.places is not None
+        losses: list[Tensor] = []
+        for row, first in enumerate(draw.places[:, 0].tolist()):
+            begun_late += first > 0
+            read, predict = (x[row : row + 1, first:] for x in problem.inputs)
+            states = model.states(body, read, torch.ones(read.shape[:2], dtype=torch.bool))
+            every = plain_cross_entropy(states, predict, embedding)[0]
+            losses.append(every if draw.at is None else every[draw.at[row]])
+        wanted = torch.cat(losses).mean()
+        assert float(problem.objective.loss(theta, problem.inputs, draw)) == pytest.approx(float(wanted), rel=1e-10)
+    assert 0.4 < begun_late / (20 * N) < 0.9
+
+
+def test_learners_whose_embedding_is_learned_along_read_sequences_from_the_beginning() -> None:
+    problem = make_problem(weight_decay=0.0, alignment=0.0, regime="fresh", late=0.8)
+    assert problem.objective.draw(torch.Generator().manual_seed(2)).places is None
 
 
 def test_outer_loss_reports_its_parts() -> None:

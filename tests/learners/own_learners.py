@@ -66,8 +66,13 @@ class NoScale(Sound):
     item_rms = 0.0
 
 
-class OfItsOwnScale(Sound):
+class NoShare(Sound):
+    late_starts = 1.5
+
+
+class OfItsOwnMind(Sound):
     item_rms = 0.5
+    late_starts = 0.25
 
 
 class WrongShape(Base):

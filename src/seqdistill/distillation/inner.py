@@ -8,7 +8,7 @@ from torch import Tensor
 
 from seqdistill.attention import Memo, soft_cross_entropy, soft_embeddings
 from seqdistill.distillation.functional import FlatRecommender
-from seqdistill.views import ask, draws_per_sequence
+from seqdistill.views import ask, at_places, begin_late, draws_per_sequence, late_share
 
 Inputs = tuple[Tensor, ...]
 """A summary as an inner loss reads it; see `InnerObjective`."""
@@ -20,12 +20,14 @@ class Draw(NamedTuple):
     Attributes:
         mask: bool [batch, positions], what may be read.
         rows: int64 [batch], the sequences; None for all, in order.
-        at: int64 [batch, k], the positions whose states are wanted; None for all.
+        at: int64 [batch, k], the positions whose states are wanted; None for all that may be read.
+        places: int64 [batch, positions], which position of its sequence stands where; None if each in its own place.
     """
 
     mask: Tensor
     rows: Tensor | None = None
     at: Tensor | None = None
+    places: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,18 +66,22 @@ class InnerObjective:
         everything = self.batch_size >= self.num_sequences
         rows = None if everything else torch.randperm(self.num_sequences, generator=rng)[: self.batch_size]
         mask = torch.ones(self.num_sequences if rows is None else len(rows), self.positions, dtype=torch.bool)
-        at = None
+        at = places = None
         learner = self.model.learner
         if learner.view != "causal":
             draws = draws_per_sequence(learner, len(mask))
             rows = (torch.arange(len(mask)) if rows is None else rows).repeat(draws)
+            mask = mask.repeat(draws, 1)
+        if (share := late_share(learner, self.model.regime)) > 0:
+            places, mask = begin_late(mask, share, rng)
+        if learner.view != "causal":
             # Of few sequences prefixes are drawn, and each has its loss at its one end.
-            mask, at, _ = ask(learner, mask.repeat(draws, 1), rng)
+            mask, at, _ = ask(learner, mask, rng)
         elif self.cuts != "all":
-            cuts = torch.randint(self.positions, (len(mask), self.cuts), generator=rng)
-            last = torch.full((len(mask), 1), self.positions - 1)
-            at = torch.cat([last, cuts], dim=1)
-        return Draw(mask.to(device), *(None if t is None else t.to(device) for t in (rows, at)))
+            lengths = mask.sum(1, keepdim=True)
+            cuts = (torch.rand(len(mask), self.cuts, generator=rng) * lengths).long()
+            at = torch.cat([lengths - 1, cuts], dim=1)
+        return Draw(mask.to(device), *(None if t is None else t.to(device) for t in (rows, at, places)))
 
     def loss(self, theta: Tensor, inputs: Inputs, draw: Draw, memo: Memo | None = None) -> Tensor:
         """Mean cross-entropy at the positions drawn, nats.
@@ -89,10 +95,16 @@ class InnerObjective:
         model = self.model
         body, embedding = model.split(theta)
         read, predict = inputs if draw.rows is None else (x.index_select(0, draw.rows) for x in inputs)
+        if draw.places is not None:
+            read, predict = (at_places(x, draw.places) for x in (read, predict))
         if draw.at is not None:
-            predict = predict.take_along_dim(draw.at[..., None], 1)
+            predict = at_places(predict, draw.at)
         if model.regime == "fresh":
             read = soft_embeddings(read, model.item_factor, embedding, memo=memo, name="read")
             predict = soft_embeddings(predict, model.item_factor, embedding, memo=memo, name="predict")
         states = model.states(body, read, draw.mask, draw.at)
-        return soft_cross_entropy(states, predict, embedding, memo=memo).mean()
+        losses = soft_cross_entropy(states, predict, embedding, memo=memo)
+        if draw.at is None and draw.places is not None:
+            # A mean over what is there, in tensors of one shape at every step, as compiled code wants them.
+            return (losses * draw.mask).sum() / draw.mask.sum()
+        return losses.mean()

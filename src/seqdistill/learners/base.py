@@ -31,6 +31,8 @@ class Learner(nn.Module, ABC):
         mask_ratio: share of the positions that training asks a `masked` learner for at once.
         item_rms: root mean square of the items it trains well with where they are given to it and stay as they are
             (the `shared` regime), greater than 0; they are brought near it. None to have them as they come.
+        late_starts: probability, in [0, 1], that a step on few sequences shows one of them from a random position on
+            where items are given. It keeps a learner from taking a few histories for all there are.
     """
 
     dim: int
@@ -38,6 +40,7 @@ class Learner(nn.Module, ABC):
     view: View = "causal"
     mask_ratio: float = 0.2
     item_rms: float | None = None
+    late_starts: float = 0.0
 
     @abstractmethod
     def forward(self, embedded: Tensor, mask: Tensor, at: Tensor | None = None) -> Tensor:

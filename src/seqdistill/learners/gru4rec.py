@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from seqdistill.learners.base import Learner
 from seqdistill.learners.dropout import Dropout
-from seqdistill.learners.recurrent import GRU, ITEM_RMS
+from seqdistill.learners.recurrent import GRU, ITEM_RMS, LATE_STARTS
 
 
 class GRU4Rec(Learner):
@@ -31,6 +31,7 @@ class GRU4Rec(Learner):
     """
 
     item_rms = ITEM_RMS
+    late_starts = LATE_STARTS
 
     def __init__(self, dim: int, length: int, *, layers: int = 1, hidden: int = 100, dropout: float = 0.0) -> None:
         super().__init__()

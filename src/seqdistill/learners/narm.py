@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from seqdistill.learners.agreement import agreement
 from seqdistill.learners.base import Learner
 from seqdistill.learners.dropout import Dropout
-from seqdistill.learners.recurrent import GRU, ITEM_RMS
+from seqdistill.learners.recurrent import GRU, ITEM_RMS, LATE_STARTS
 
 MOST_OUTPUT_DROPOUT = 0.5
 
@@ -39,6 +39,7 @@ class NARM(Learner):
     """
 
     item_rms = ITEM_RMS
+    late_starts = LATE_STARTS
 
     def __init__(
         self,

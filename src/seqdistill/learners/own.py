@@ -6,7 +6,7 @@ Such a module needs no base class. Its class is constructed as `Class(dim, lengt
 - a `view`, "causal" if there is none;
 - a third argument `at` of `forward`; without it, the states asked for are gathered from all of them;
 - an argument `dropout` of the constructor;
-- an `item_rms` (see `Learner`), None if there is none;
+- an `item_rms` and a `late_starts` (see `Learner`), None and 0 if there are none;
 - `reset_parameters`; without it, drawing the parameters anew means constructing the module anew.
 """
 
@@ -50,6 +50,7 @@ class OwnLearner(Learner):
         self.view = _view(module)
         self.mask_ratio = getattr(module, "mask_ratio", Learner.mask_ratio)
         self.item_rms = _item_rms(module)
+        self.late_starts = _late_starts(module)
         self._takes_at = "at" in inspect.signature(module.forward).parameters
         if self.view == "masked" and not self._takes_at:
             raise SeqDistillError(f"{_name(module)} has the view `masked`, so its forward must take `at`")
@@ -143,6 +144,13 @@ def _item_rms(module: nn.Module) -> float | None:
     if wanted is not None and not (isinstance(wanted, int | float) and 0.0 < wanted < math.inf):
         raise SeqDistillError(f"{_name(module)} has the item_rms {wanted!r}; it must be a number above 0, or None")
     return wanted
+
+
+def _late_starts(module: nn.Module) -> float:
+    share = getattr(module, "late_starts", Learner.late_starts)
+    if not (isinstance(share, int | float) and 0.0 <= share <= 1.0):
+        raise SeqDistillError(f"{_name(module)} has the late_starts {share!r}; it must be a probability, in 0..1")
+    return share
 
 
 def _name(module: nn.Module) -> str:

@@ -35,6 +35,10 @@ ITEM_RMS = 0.5
 """At which root mean square learners with such a network want items that stay as they are (`Learner.item_rms`): weights
 begin at one over the square root of the state's width at most, and smaller items hardly move the gates."""
 
+LATE_STARTS = 0.5
+"""How often they want a sequence to begin late (`Learner.late_starts`): such a state holds all of a history, and from a
+few dozen histories a learner gets to know these instead of what they have in common with others."""
+
 BLOCK_NUMBERS = {"cpu": 1 << 15, "cuda": 1 << 26}
 """States of a block of positions whose slopes are formed together, by device type; they stay in a CPU's cache."""
 

@@ -49,7 +49,7 @@ class Rescaled(Learner):
         self.learner = learner
         self.scale = scale
         self.dim, self.length = learner.dim, learner.length
-        self.view, self.mask_ratio = learner.view, learner.mask_ratio
+        self.view, self.mask_ratio, self.late_starts = learner.view, learner.mask_ratio, learner.late_starts
 
     def forward(self, embedded: Tensor, mask: Tensor, at: Tensor | None = None) -> Tensor:
         """See `Learner.forward`."""

@@ -143,7 +143,7 @@ def make_problem(
         draws = torch.Generator().manual_seed(seed)
         last = torch.full((num_sequences, 1), length - 1)
         for step in range(window):
-            drawn = torch.randint(length, (num_sequences, cuts), generator=draws)
+            drawn = (torch.rand(num_sequences, cuts, generator=draws) * length).long()
             positions[step] = torch.cat([last, drawn], dim=1)[..., None]
     queries = (read.requires_grad_(), predict.requires_grad_())
     return Problem(item_factor, queries, learner, theta, direction, cuts, positions, seed, regime, memory)

@@ -427,9 +427,9 @@ def fit_to_sequences(  # noqa: PLR0913 - most have a default
         part_size = max(1, POSITIONS_A_MOVE // sequences.length) if in_parts else None
         for step, batch in enumerate(_batches(len(sequences.mask), batch_size, schedule.steps), start=1):
             for rows in _parts(batch, len(places[batch]), part_size):
-                draws = draws_per_sequence(learner, len(places[rows]))
-                mask, here = _repeated(sequences.mask[rows], draws), _repeated(places[rows], draws)
-                inputs = _repeated(model.project(embed(model.embedding, rows)), draws)
+                shown = sequences.mask[rows], places[rows], model.project(embed(model.embedding, rows))
+                draws = draws_per_sequence(learner, len(shown[0]))
+                mask, here, inputs = (_repeated(part, draws) for part in shown)
                 if late > 0:
                     begun = begin_late(mask, late)
                     mask, here, inputs = begun.present, begun.of(here), begun.of(inputs)

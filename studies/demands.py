@@ -166,7 +166,7 @@ def _percent(book: Book, key: str, metric: str, least: float | None) -> Callable
         value = None if held is None else held.percent(key, metric)
         if value is None:
             return NOTHING
-        return Finding(f"{value:.1f}%", None if least is None else value >= least)
+        return Finding(_share(value, least), None if least is None else value >= least)
 
     return find
 
@@ -193,7 +193,7 @@ def _architecture(book: Book, learner: str, least: float) -> Callable[[str], Fin
         ours = [row for row in found["rows"] if row["key"] in ("distilled/shared", "distilled/fresh")]
         best = max(ours, key=lambda row: row["percent_of_full"][METRIC])
         value = best["percent_of_full"][METRIC]
-        return Finding(f"{value:.1f}% ({best['regime']})", value >= least)
+        return Finding(f"{_share(value, least)} ({best['regime']})", value >= least)
 
     return find
 
@@ -247,6 +247,14 @@ def best_soft_percent(held: Scoreboard) -> float | None:
     """Of full data, by the best as many sequences with soft targets in either regime."""
     rows = [row for regime in ("shared", "fresh") if (row := held.best_soft(regime)) is not None]
     return max((row.percent_of_full.get(METRIC) or 0.0 for row in rows), default=None)
+
+
+def _share(value: float, least: float | None) -> str:
+    """A percentage with as many decimals, one at least, as keep one that falls short from reading like the mark."""
+    decimals = 1
+    while least is not None and value < least <= round(value, decimals):
+        decimals += 1
+    return f"{value:.{decimals}f}%"
 
 
 def _signed(value: float) -> str:

@@ -94,6 +94,12 @@ def test_a_cell_is_met_exactly_where_its_figure_is_what_was_demanded() -> None:
     assert "not met" in cells["minus the best as many soft-target sequences, fresh"]
 
 
+def test_a_figure_that_falls_just_short_does_not_read_like_the_mark() -> None:
+    table = demands_table(made_up(shared=101.961, fresh=98.04), ten=False)
+    assert "| SASRec, shared, NDCG@10 | 102% | 101.96%, not met |" in table
+    assert "| SASRec, fresh, NDCG@10 | 98% | **98.0%**, met |" in table
+
+
 def test_a_tie_with_soft_targets_is_neither_met_nor_lost_on_one_log_but_not_enough_over_all() -> None:
     tied = made_up(shared=100.0, fresh=103.0)
     assert "beats the best as many soft-target sequences on 0 of 1 measured logs and loses on 0" in over_all_logs(

@@ -1,8 +1,8 @@
 """What a distillation will take, told before it begins.
 
-Everything a run repeats is done a few times on the real log and timed: batches of the teacher, a validation, outer
-steps, warm-up steps, training steps on the summary in both regimes. The rest is counting, with one exception. When a
-training will stop early cannot be known, so there are two figures: what is expected, and what it is at most.
+Everything a run repeats is done a few times on the real log and timed: batches of the teacher, a ranking, outer steps,
+warm-up steps, training steps on the summary in both regimes. The rest is counting, with one exception. When a training
+will stop early cannot be known, so there are two figures: what is expected, and what it is at most.
 """
 
 import copy
@@ -11,12 +11,14 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import torch
 
 from seqdistill import memory
-from seqdistill.config import REGIMES, Config, DistillConfig, Regime, TeacherConfig
+from seqdistill.config import REGIMES, Config, DistillConfig, LearnerConfig, Regime, TeacherConfig
 from seqdistill.data.dataset import Dataset
 from seqdistill.distillation.adam import AdamState
 from seqdistill.distillation.inner_loop import InnerLoop
@@ -150,6 +152,7 @@ class _Trial:
             self._model = Recommender.fresh(learner, dataset.num_items).to(device)
         self._pool_bytes = 0
         self._start: Summary | None = None
+        self._rankings: dict[str, float] = {}
 
     def teacher(self, on_log: Cost) -> Cost:
         """The teacher and those it learns from."""
@@ -183,17 +186,17 @@ class _Trial:
 
     def distilling(self, name: str, settings: DistillConfig) -> Cost:
         """All outer steps and validations."""
-        config, loops = self._config, len(self._config.distilling())
+        config, architectures = self._config, self._config.distilling()
+        loops = len(architectures)
         teacher = FittedToLog(self._model, 1, {}, 0.0, {1: self._model.learner.state_dict()})
         began = time.perf_counter()
-        # After its first step a pool of one has its learner, so that the next steps need no warm-up.
-        alone = settings.model_copy(update={"learner_pool": 1})
-        architectures = config.distilling()
+        # A pool of one, whose learner begins anew at every window, has none to warm up.
+        alone = settings.model_copy(update={"learner_pool": 1, "inner_steps": settings.window})
         with Validation(self._dataset, alone, architectures, seed=config.seed, device=self._device) as validation:
             run = Distillation(self._dataset, teacher, alone, architectures, config.seed, KEEP_NOTHING, validation)
-            seconds = time.perf_counter() - began
-            validated = self._timed(lambda: validation.of(run.start), 1)
+        seconds = time.perf_counter() - began
         self._start = self._start or run.start
+        validated = self._validated(run.start, settings, architectures)
         validations = 1 + math.ceil(settings.steps / settings.validate_every)
         steps = 0.0
         for inner in run.inner_loops:
@@ -207,9 +210,18 @@ class _Trial:
         self._pool_bytes = max(self._pool_bytes, max(0, settings.learner_pool - loops) * state)
         return Cost(name, seconds, seconds)
 
+    def _validated(self, start: Summary, settings: DistillConfig, architectures: Sequence[LearnerConfig]) -> float:
+        """Seconds of a validation of a summary: learners that train side by side, each ranked in the end."""
+        count = settings.validation_learners
+        together = min(processes_for(count * len(architectures), one, self._device) for one in architectures)
+        with computing_on(torch.get_num_threads() // together):
+            steps = [self._step_on_sequences(start, one, "shared") for one in architectures]
+        seconds = [settings.inner_steps * step + self._ranking("validation") for step in steps for _ in range(count)]
+        return time_taken(seconds, together)
+
     def schedules(self, *, task: Task) -> Cost:
         """The search for the schedules of the summary."""
-        seconds = sum(self._search(self._step_on_sequences(regime), self._ranking("validation")) for regime in REGIMES)
+        seconds = sum(self._search(self._training_step(regime), self._ranking("validation")) for regime in REGIMES)
         task.advance()
         return Cost("schedules", seconds, seconds)
 
@@ -227,7 +239,7 @@ class _Trial:
         rows = rows_of_table(with_paper=with_papers)
         together = processes_for(len(rows), train, self._device)
         with computing_on(torch.get_num_threads() // together):
-            steps = {regime: self._step_on_sequences(regime) for regime in REGIMES}
+            steps = {regime: self._training_step(regime) for regime in REGIMES}
         expected: list[float] = []
         longest: list[float] = []
         for name, regime in rows:
@@ -271,27 +283,40 @@ class _Trial:
         slots = size / runs
         return made * oldest * slots / (slots + 1) * step / max(1, turns) / loops
 
-    def _step_on_sequences(self, regime: Regime) -> float:
-        """Seconds of a training step on the summary."""
-        config = self._config
+    def _training_step(self, regime: Regime) -> float:
+        """Seconds of a training step on the summary, of the learner that is evaluated."""
         assert self._start is not None
-        times: list[float] = []
-        fit_to_sequences(
-            self._start.sequences(),
-            config.train,
-            regime,
-            Schedule(0.001, max(3, min(config.evaluate.candidate_steps))),
-            seed=config.seed,
-            length=self._length,
-            dropout=config.train.dropout,
-            device=self._device,
-            on_step=lambda _step, _model: times.append(time.perf_counter()),
-        )
-        return (times[-1] - times[0]) / (len(times) - 1)
+        return self._step_on_sequences(self._start, self._config.train, regime, dropout=self._config.train.dropout)
 
-    def _ranking(self, part: str) -> float:
-        which = "validation" if part == "validation" else "test"
-        return self._timed(lambda: rank_held_out(self._model, self._dataset, which, length=self._length), 3)
+    def _step_on_sequences(
+        self, summary: Summary, architecture: LearnerConfig, regime: Regime, *, dropout: float = 0.0
+    ) -> float:
+        """Seconds of a step of a learner on a summary; the first one, which also sets up, is not counted."""
+        times: list[float] = []
+
+        def go_on(step: int, _model: Recommender) -> bool:
+            times.append(self._now())
+            return step < 3 or times[-1] - times[1] < LEAST_SECONDS
+
+        fit_to_sequences(
+            summary.sequences(),
+            architecture,
+            regime,
+            Schedule(0.001, 1 + MOST_REPEATS),
+            seed=self._config.seed,
+            length=self._length,
+            dropout=dropout,
+            device=self._device,
+            on_step=go_on,
+        )
+        return (times[-1] - times[1]) / (len(times) - 2)
+
+    def _ranking(self, part: Literal["validation", "test"]) -> float:
+        """Seconds of a ranking of all users' items of a part."""
+        if part not in self._rankings:
+            ranked = partial(rank_held_out, self._model, self._dataset, part, length=self._length)
+            self._rankings[part] = self._timed(ranked, 3)
+        return self._rankings[part]
 
     def _timed(self, work: Callable[[], object], times: int) -> float:
         """Mean seconds of a piece of work, done so often, or fewer times where that takes long."""

@@ -409,7 +409,7 @@ class DistillConfig(Section):
         default=0.01, gt=0, description="how far an entry of H moves in an outer step; falls to 0 along a cosine"
     )
     weight_decay: float = Field(default=0.0, ge=0, description="of the factors")
-    inner_steps: int = Field(default=1600, ge=1, description="T_in, longest run of a learner, its window included")
+    inner_steps: int = Field(default=400, ge=1, description="T_in, longest run of a learner, its window included")
     window: int = Field(default=20, ge=1, description="W, differentiated steps at the end of the run")
     inner_learning_rate: float = Field(default=0.01, gt=0)
     inner_weight_decay: float = Field(default=0.0, ge=0)

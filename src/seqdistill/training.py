@@ -9,10 +9,11 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from seqdistill.config import LearnerConfig, Regime, TeacherConfig
 from seqdistill.data.dataset import Dataset
@@ -21,6 +22,7 @@ from seqdistill.evaluation.metrics import SELECTION, summarise
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.json_values import Json
 from seqdistill.learners import Recommender, build_learner
+from seqdistill.learners.paces import paces
 from seqdistill.prediction_loss import Distributions, Targets, prediction_loss
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import (
@@ -419,8 +421,7 @@ def fit_to_sequences(  # noqa: PLR0913 - most have a default
             embed = _constant(embed(model.embedding, EVERY))
         loss_at = _loss(sequences, model, regime)
         places = torch.arange(sequences.mask.numel(), device=device).view(sequences.mask.shape)
-        trained = [p for p in model.parameters() if p.requires_grad]
-        optimiser = torch.optim.Adam(trained, lr=schedule.learning_rate, fused=True)
+        optimiser = torch.optim.Adam(_at_their_paces(model, regime, schedule.learning_rate), fused=True)
         late = late_share(learner, regime)
         whole = learner.view == "causal" and late == 0 and bool(sequences.mask.all())
         in_parts = regime == "fresh" and learner.view == "causal"
@@ -444,6 +445,16 @@ def fit_to_sequences(  # noqa: PLR0913 - most have a default
             if on_step is not None and on_step(step, model) is False:
                 break
     return model.eval()
+
+
+def _at_their_paces(model: Recommender, regime: Regime, rate: float) -> list[dict[str, Any]]:
+    """What is trained, grouped by its learning rate."""
+    learners_own = paces(model.learner, regime)
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault(learners_own.get(name.removeprefix("learner."), 1.0), []).append(parameter)
+    return [{"params": group, "lr": rate * pace} for pace, group in groups.items()]
 
 
 def _batches(count: int, batch_size: int | None, steps: int) -> Iterator[Rows]:

@@ -14,6 +14,7 @@ from seqdistill.distillation.inner import InnerObjective
 from seqdistill.distillation.replay import replay, run_window
 from seqdistill.distillation.step import InnerStep
 from seqdistill.learners import Learner, SASRec, build_learner
+from seqdistill.learners.paces import pace_vector
 
 N, LENGTH, DIM, ITEMS = 5, 6, 8, 40
 
@@ -32,7 +33,7 @@ def make_step(
     learner.late_starts = late
     model = FlatRecommender(learner, item_factor, regime)
     objective = InnerObjective(model, N, LENGTH, batch, cuts)  # type: ignore[arg-type]
-    return InnerStep(objective, AdamRule(0.01, weight_decay=1e-3))
+    return InnerStep(objective, AdamRule(0.01, weight_decay=1e-3, paces=pace_vector(learner, regime)))
 
 
 @pytest.mark.usefixtures("double_precision")

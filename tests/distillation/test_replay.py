@@ -19,6 +19,7 @@ from seqdistill.distillation.replay import replay, run_window, warm_up
 from seqdistill.distillation.step import InnerStep
 from seqdistill.distillation.tape import STEP_STATES
 from seqdistill.learners import Recommender, SASRec
+from seqdistill.learners.paces import pace_vector
 from seqdistill.summary import Factors
 
 N, LENGTH, DIM, ITEMS = 5, 6, 8, 40
@@ -68,7 +69,7 @@ def make_problem(
     windows = torch.randint(1, ITEMS + 1, (7, LENGTH + 1))
     windows[2, 3:] = 0
     inputs = (torch.randn(N, LENGTH, DIM), torch.randn(N, LENGTH, DIM))
-    rule = AdamRule(0.01, weight_decay=weight_decay)
+    rule = AdamRule(0.01, weight_decay=weight_decay, paces=pace_vector(learner, regime))
     rng = torch.Generator().manual_seed(5)
     warm = [objective.draw(rng) for _ in range(3)]
     start = warm_up(InnerStep(objective, rule), AdamState.start(model.draw(rng)), warm, inputs)

@@ -7,7 +7,7 @@ import torch
 from seqdistill.config import Config
 from seqdistill.data import Dataset
 from seqdistill.evaluation.metrics import summarise
-from seqdistill.evaluation.table import PATIENCE, SEARCH_LEARNERS, Evaluator, promising
+from seqdistill.evaluation.table import PATIENCE, SEARCH_LEARNERS, Evaluator, Tried, promising, shortest_schedule
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
 
@@ -38,6 +38,20 @@ def test_a_search_that_keeps_rising_sees_every_candidate() -> None:
     assert searched(rising) == rising
 
 
+def tried(*candidates: tuple[float, float, int]) -> list[Tried]:
+    """From scores, rates and steps."""
+    return [Tried(score, Schedule(rate, steps)) for score, rate, steps in candidates]
+
+
+def test_the_shortest_training_is_chosen_that_two_learners_cannot_tell_from_the_best() -> None:
+    slow_to_the_best = tried((0.1500, 0.01, 100), (0.1594, 0.01, 200), (0.1597, 0.01, 400), (0.1601, 0.01, 1600))
+    assert shortest_schedule(slow_to_the_best) == Schedule(0.01, 200)
+    assert shortest_schedule(tried((0.0, 0.01, 10), (0.0, 0.01, 20))) == Schedule(0.01, 10)
+    assert shortest_schedule([*slow_to_the_best, *tried((0.1598, 0.003, 200))]) == Schedule(0.003, 200)
+    clearly_better = tried((0.150, 0.01, 100), (0.160, 0.003, 1600))
+    assert shortest_schedule(clearly_better) == Schedule(0.003, 1600)
+
+
 def test_a_candidate_is_scored_by_two_learners(planted: tuple[Dataset, np.ndarray], small_config: Config) -> None:
     dataset, steps, rate = planted[0], (3, 9), 0.01
     config = small_config.model_copy(
@@ -53,9 +67,9 @@ def test_a_candidate_is_scored_by_two_learners(planted: tuple[Dataset, np.ndarra
         seeds.append(seed)
         return sequences
 
-    tried = evaluator.try_rate("shared", source, rate)
+    found = evaluator.try_rate("shared", source, rate)
     assert len(set(seeds)) == SEARCH_LEARNERS > 1
-    for step, one in zip(steps, tried, strict=True):
+    for step, one in zip(steps, found, strict=True):
         schedule = Schedule(rate, step)
         models = [evaluator.fit(sequences, "shared", schedule, seed) for seed in seeds]
         scores = [summarise(evaluator.rank(model, "validation"))["ndcg@100"] for model in models]

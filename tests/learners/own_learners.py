@@ -70,9 +70,18 @@ class NoShare(Sound):
     late_starts = 1.5
 
 
+class NoNames(Sound):
+    output_scale = "gain"
+
+
+class NoSuchParameter(Sound):
+    output_scale = ("gain",)
+
+
 class OfItsOwnMind(Sound):
     item_rms = 0.5
     late_starts = 0.25
+    output_scale = ("inner.weight", "inner.bias")
 
 
 class WrongShape(Base):

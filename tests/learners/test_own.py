@@ -93,6 +93,8 @@ def test_a_module_can_be_given_itself_and_is_left_as_it_is() -> None:
         (f"{HERE}:UnknownView", "has the view 'backwards'; it must be one of causal, prefix, masked"),
         (f"{HERE}:NoScale", "has the item_rms 0.0; it must be a number above 0, or None"),
         (f"{HERE}:NoShare", "has the late_starts 1.5; it must be a probability, in 0..1"),
+        (f"{HERE}:NoNames", "has the output_scale 'gain'; it must be names of its parameters"),
+        (f"{HERE}:NoSuchParameter", "names 'gain' in output_scale, which is none of its parameters: inner.weight"),
         (f"{HERE}:MaskedWithoutAt", "its forward must take `at`"),
     ],
 )
@@ -105,8 +107,9 @@ def test_classes_that_cannot_be_learners_are_refused_in_one_line(name: str, said
 def test_what_a_class_wants_of_its_training_is_heard() -> None:
     wishes = build_learner(LearnerConfig(learner=f"{HERE}:OfItsOwnMind"), dim=8, length=4)
     assert (wishes.item_rms, wishes.late_starts) == (0.5, 0.25)
+    assert set(wishes.output_scale) == {f"module.inner.{name}" for name in ("weight", "bias")}
     without = build_learner(LearnerConfig(learner=f"{HERE}:Sound"), dim=8, length=4)
-    assert (without.item_rms, without.late_starts) == (None, 0.0)
+    assert (without.item_rms, without.late_starts, without.output_scale) == (None, 0.0, ())
 
 
 def test_options_and_dropout_reach_the_class_and_unknown_ones_are_named() -> None:

@@ -5,7 +5,9 @@ gradient, g' = g + lambda theta and c_i = 1 - beta_i^t,
 
     m' = beta_1 m + (1 - beta_1) g'
     v' = beta_2 v + (1 - beta_2) g'^2
-    theta' = theta - rate (m' / c_1) / (sqrt(v' / c_2) + eps).
+    theta' = theta - rate (m' / c_1) / (sqrt(v' / c_2) + eps),
+
+where the rate may be another one for each parameter.
 
 The adjoint carries the sensitivities of a later scalar back across one such step. It is exact everywhere but at v' = 0,
 where the square root has no derivative: there it takes 0, as a parameter that never had a gradient needs.
@@ -35,6 +37,7 @@ class AdamRule(NamedTuple):
         beta2: decay of the second moment, in [0, 1).
         eps: added to the root of the second moment.
         weight_decay: lambda, L2 penalty added to the gradient.
+        paces: multiples of the learning rate that the parameters take, [p]; None where all take it once.
     """
 
     learning_rate: float
@@ -42,10 +45,15 @@ class AdamRule(NamedTuple):
     beta2: float = 0.999
     eps: float = 1e-8
     weight_decay: float = 0.0
+    paces: Tensor | None = None
 
     def corrections(self, step: int) -> "Corrections":
         """c_1 and c_2 of the t-th update, t from 1."""
         return 1 - self.beta1**step, 1 - self.beta2**step
+
+    def with_paces(self, *vectors: Tensor) -> tuple[Tensor, ...]:
+        """Vectors [p] that a formula takes, and the paces where there are any."""
+        return vectors if self.paces is None else (*vectors, self.paces)
 
 
 class AdamState(NamedTuple):
@@ -78,14 +86,14 @@ def adam_step(rule: AdamRule, state: AdamState, gradient: Tensor, corrections: C
     """
     rate, root_correction = rule.learning_rate / corrections[0], corrections[1]
 
-    def update(theta: Tensor, m: Tensor, v: Tensor, gradient: Tensor) -> tuple[Tensor, ...]:
+    def update(theta: Tensor, m: Tensor, v: Tensor, gradient: Tensor, *paces: Tensor) -> tuple[Tensor, ...]:
         gradient = gradient + rule.weight_decay * theta
         m = torch.lerp(gradient, m, rule.beta1)
         v = torch.lerp(gradient.square(), v, rule.beta2)
         root = _safe_sqrt(v / root_correction)
-        return theta - rate * m / (root + rule.eps), m, v
+        return theta - _paced(rate * m / (root + rule.eps), paces), m, v
 
-    return AdamState(*_by_slices(update, (*state, gradient)))
+    return AdamState(*_by_slices(update, rule.with_paces(*state, gradient)))
 
 
 def adam_step_adjoint(
@@ -114,14 +122,21 @@ def adam_step_adjoint(
     rate, root_correction = rule.learning_rate / corrections[0], corrections[1]
 
     def pull_back(
-        theta: Tensor, m: Tensor, v: Tensor, gradient: Tensor, theta_bar: Tensor, m_bar: Tensor, v_bar: Tensor
+        theta: Tensor,
+        m: Tensor,
+        v: Tensor,
+        gradient: Tensor,
+        theta_bar: Tensor,
+        m_bar: Tensor,
+        v_bar: Tensor,
+        *paces: Tensor,
     ) -> tuple[Tensor, ...]:
         decayed = gradient + rule.weight_decay * theta
         m = torch.lerp(decayed, m, rule.beta1)
         v = torch.lerp(decayed.square(), v, rule.beta2)
         root = _safe_sqrt(v / root_correction)
         denominator = root + rule.eps
-        scaled = theta_bar * rate / denominator
+        scaled = _paced(theta_bar * rate / denominator, paces)
         m_bar = m_bar - scaled
         # d root / d v = root / (2 v): for v = 0 replaced by 0.
         root_slope = torch.where(v > 0, root / (2 * v), 0.0)
@@ -130,8 +145,14 @@ def adam_step_adjoint(
         theta_bar = theta_bar + rule.weight_decay * gradient_bar
         return theta_bar, rule.beta1 * m_bar, rule.beta2 * v_bar, gradient_bar
 
-    *before_bar, gradient_bar = _by_slices(pull_back, (*before, gradient, *bar), into=tuple(bar) if overwrite else ())
+    vectors = rule.with_paces(*before, gradient, *bar)
+    *before_bar, gradient_bar = _by_slices(pull_back, vectors, into=tuple(bar) if overwrite else ())
     return AdamState(*before_bar), gradient_bar
+
+
+def _paced(moves: Tensor, paces: tuple[Tensor, ...]) -> Tensor:
+    """Moves of a rule without paces, or times these."""
+    return moves * paces[0] if paces else moves
 
 
 def _by_slices(

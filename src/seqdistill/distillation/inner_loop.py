@@ -22,6 +22,7 @@ from seqdistill.distillation.replay import replay, run_window
 from seqdistill.distillation.step import InnerStep, Step
 from seqdistill.errors import SeqDistillError
 from seqdistill.learners import build_learner
+from seqdistill.learners.paces import pace_vector
 from seqdistill.learners.scale import at_its_scale
 from seqdistill.resuming import Snapshot
 from seqdistill.training import FittedToLog
@@ -136,8 +137,11 @@ def build_inner_loop(
     item_factor = teacher.model.embedding.detach()
     learner = build_learner(architecture, dim=item_factor.shape[1], length=config.length)
     # A teacher's checkpoint knows the scale of its own items.
-    if config.inner_regime == "shared" and config.learner_start == "random":
-        learner = at_its_scale(learner, item_factor)
+    paces: Tensor | None = None
+    if config.learner_start == "random":
+        if config.inner_regime == "shared":
+            learner = at_its_scale(learner, item_factor)
+        paces = pace_vector(learner.to(item_factor.device), config.inner_regime)
     model = FlatRecommender(learner.to(item_factor.device), item_factor, config.inner_regime)
     objective = InnerObjective(
         model,
@@ -146,7 +150,7 @@ def build_inner_loop(
         batch_size=min(config.inner_batch_size or config.n, config.n),
         cuts=config.cuts,
     )
-    rule = AdamRule(config.inner_learning_rate, weight_decay=config.inner_weight_decay)
+    rule = AdamRule(config.inner_learning_rate, weight_decay=config.inner_weight_decay, paces=paces)
     step = compile_step(InnerStep(objective, rule), steps=config.steps * config.window, wish=config.compile)
     starts: Sequence[Tensor] = _teachers_past(model, teacher) if config.learner_start == "teacher" else ()
     pool = LearnerPool(

@@ -9,7 +9,7 @@ from seqdistill.config import Config
 from seqdistill.evaluation.lab import Curve, Outcome, Point, Search, Task, Tested, Trial
 from seqdistill.evaluation.rows import RowSpec
 from seqdistill.evaluation.store import Measured
-from seqdistill.evaluation.table import Tried, best_schedule
+from seqdistill.evaluation.table import Tried, best_schedule, shortest_schedule
 from seqdistill.progress import Task as ProgressTask
 from seqdistill.summary import Schedule
 
@@ -173,7 +173,8 @@ class Agenda:
         state.tried[task.rate] = tried
         if len(state.tried) == len(self._rates):
             # In the order of the settings, whichever came back first.
-            schedule = best_schedule(one for rate in self._rates for one in state.tried[rate])
+            choose = best_schedule if task.row.source == "full" else shortest_schedule
+            schedule = choose(one for rate in self._rates for one in state.tried[rate])
             for row in (task.row, *self._followers.get(task.row.key, ())):
                 self._take_up(row, schedule)
 

@@ -35,6 +35,11 @@ SEARCH_LEARNERS = 2
 """Learners that try a rate. One alone is often best after a number of steps that suits no other."""
 
 
+NEARLY = 0.995
+"""Share of the best score that a shorter training has to reach to be preferred. Two learners tell no closer, and a
+schedule is kept with a summary for trainings that are to take seconds."""
+
+
 class Tried(NamedTuple):
     """A schedule and its validation score."""
 
@@ -179,8 +184,8 @@ class Evaluator:
         return self._row(name, regime, models, seconds, num_bytes, schedule)
 
     def choose_schedule(self, regime: Regime, sequences_of: SequencesOf) -> Schedule:
-        """The learning rate and number of steps with the best validation NDCG@100, of the candidates."""
-        return best_schedule(
+        """Of the candidates that are (nearly) best by validation NDCG@100, the one with the fewest steps."""
+        return shortest_schedule(
             tried
             for rate in self.config.evaluate.candidate_rates
             for tried in self.try_rate(regime, sequences_of, rate)
@@ -286,6 +291,14 @@ def promising(scores: Sequence[float]) -> bool:
 def best_schedule(tried: Iterable[Tried]) -> Schedule:
     """The first of those with the best score."""
     return max(tried, key=lambda candidate: candidate.score).schedule
+
+
+def shortest_schedule(tried: Iterable[Tried]) -> Schedule:
+    """Of those whose score is within `NEARLY` of the best, the one with the fewest steps, and then the best score."""
+    candidates = list(tried)
+    enough = NEARLY * max(candidate.score for candidate in candidates)
+    good = (candidate for candidate in candidates if candidate.score >= enough)
+    return min(good, key=lambda candidate: (candidate.schedule.steps, -candidate.score)).schedule
 
 
 def spread_of(values: Sequence[float]) -> Spread:

@@ -33,6 +33,9 @@ class Learner(nn.Module, ABC):
             (the `shared` regime), greater than 0; they are brought near it. None to have them as they come.
         late_starts: probability, in [0, 1], that a step on few sequences shows one of them from a random position on
             where items are given. It keeps a learner from taking a few histories for all there are.
+        output_scale: names of the parameters that the scale of its states hangs on and nothing else, as the gain and
+            the bias of a normalisation that comes last. Where items are given, they move faster than the others in
+            training on few sequences (`paces.OUTPUT_PACE`).
     """
 
     dim: int
@@ -41,6 +44,7 @@ class Learner(nn.Module, ABC):
     mask_ratio: float = 0.2
     item_rms: float | None = None
     late_starts: float = 0.0
+    output_scale: tuple[str, ...] = ()
 
     @abstractmethod
     def forward(self, embedded: Tensor, mask: Tensor, at: Tensor | None = None) -> Tensor:

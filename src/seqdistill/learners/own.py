@@ -6,7 +6,7 @@ Such a module needs no base class. Its class is constructed as `Class(dim, lengt
 - a `view`, "causal" if there is none;
 - a third argument `at` of `forward`; without it, the states asked for are gathered from all of them;
 - an argument `dropout` of the constructor;
-- an `item_rms` and a `late_starts` (see `Learner`), None and 0 if there are none;
+- an `item_rms`, a `late_starts` and an `output_scale` (see `Learner`), None, 0 and () if there are none;
 - `reset_parameters`; without it, drawing the parameters anew means constructing the module anew.
 """
 
@@ -14,9 +14,9 @@ import importlib
 import inspect
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -51,6 +51,7 @@ class OwnLearner(Learner):
         self.mask_ratio = getattr(module, "mask_ratio", Learner.mask_ratio)
         self.item_rms = _item_rms(module)
         self.late_starts = _late_starts(module)
+        self.output_scale = tuple(f"module.{name}" for name in _output_scale(module))
         self._takes_at = "at" in inspect.signature(module.forward).parameters
         if self.view == "masked" and not self._takes_at:
             raise SeqDistillError(f"{_name(module)} has the view `masked`, so its forward must take `at`")
@@ -151,6 +152,19 @@ def _late_starts(module: nn.Module) -> float:
     if not (isinstance(share, int | float) and 0.0 <= share <= 1.0):
         raise SeqDistillError(f"{_name(module)} has the late_starts {share!r}; it must be a probability, in 0..1")
     return share
+
+
+def _output_scale(module: nn.Module) -> tuple[str, ...]:
+    names: object = getattr(module, "output_scale", Learner.output_scale)
+    known = dict(module.named_parameters())
+    if not isinstance(names, tuple | list):
+        raise SeqDistillError(f"{_name(module)} has the output_scale {names!r}; it must be names of its parameters")
+    for name in cast("Sequence[object]", names):
+        if name not in known:
+            raise SeqDistillError(
+                f"{_name(module)} names {name!r} in output_scale, which is none of its parameters: {', '.join(known)}"
+            )
+    return tuple(cast("Sequence[str]", names))
 
 
 def _name(module: nn.Module) -> str:

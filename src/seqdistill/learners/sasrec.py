@@ -56,6 +56,7 @@ class SASRec(Learner):
         # By numpy: torch takes a second to learn how to do it without memory, which is how a stored model is checked.
         self.register_buffer("causal", torch.from_numpy(np.tri(length, dtype=np.bool_)), persistent=False)
         self.causal: Tensor
+        self.output_scale = tuple(f"blocks.{layers - 1}.feed_forward_norm.{name}" for name in ("weight", "bias"))
         self.reset_parameters()
 
     def forward(self, embedded: Tensor, mask: Tensor, at: Tensor | None = None) -> Tensor:

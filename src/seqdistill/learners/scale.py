@@ -50,6 +50,7 @@ class Rescaled(Learner):
         self.scale = scale
         self.dim, self.length = learner.dim, learner.length
         self.view, self.mask_ratio, self.late_starts = learner.view, learner.mask_ratio, learner.late_starts
+        self.output_scale = tuple(f"learner.{name}" for name in learner.output_scale)
 
     def forward(self, embedded: Tensor, mask: Tensor, at: Tensor | None = None) -> Tensor:
         """See `Learner.forward`."""

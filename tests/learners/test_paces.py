@@ -1,5 +1,6 @@
 """Parameters that the scale of a learner's states hangs on move faster, where items are given."""
 
+import polars as pl
 import pytest
 import torch
 
@@ -21,7 +22,7 @@ def summary() -> Sequences:
     item_factor = 0.06 * torch.randn(ITEMS, DIM)
     queries = torch.cat([20 * torch.randn(N, LENGTH, DIM), SHARP * torch.randn(N, LENGTH, DIM)], dim=-1)
     factors = Factors(torch.eye(N), torch.eye(LENGTH), queries)
-    return Summary(factors, item_factor, [f"{v}" for v in range(ITEMS)], "separate").sequences()
+    return Summary(factors, item_factor, pl.Series([f"{v}" for v in range(ITEMS)]), "separate").sequences()
 
 
 def fitted(regime: Regime, steps: int, learner: str = "sasrec") -> tuple[dict[str, torch.Tensor], Recommender]:
@@ -87,11 +88,7 @@ def test_the_paces_of_a_learner_are_in_the_order_of_its_parameters() -> None:
     learner: Learner = Rescaled(build_learner(LearnerConfig(), dim=DIM, length=LENGTH), 0.5)
     found = pace_vector(learner, "shared")
     assert found is not None
-    by_name = {
-        n: part
-        for (n, p), part in zip(
-            learner.named_parameters(), found.split([p.numel() for p in learner.parameters()]), strict=True
-        )
-    }
+    names, sizes = zip(*((name, p.numel()) for name, p in learner.named_parameters()), strict=True)
+    by_name = dict(zip(names, found.split(sizes), strict=True))
     assert {n for n, part in by_name.items() if (part == OUTPUT_PACE).all()} == set(learner.output_scale)
     assert all((part == 1.0).all() for n, part in by_name.items() if n not in learner.output_scale)

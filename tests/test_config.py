@@ -32,7 +32,7 @@ def test_words_need_no_quotes() -> None:
         ("distill.length=1", r"distill\.length = 1"),
         ("distill.rank=[99, 2]", r"user rank 99 must lie in 1\.\.50"),
         ("distill.rank=[2, 51]", r"time rank 51 must lie in 1\.\.50"),
-        ("distill.window=1700", r"distill\.window = 1700 exceeds distill\.inner_steps = 1600"),
+        ("distill.window=500", r"distill\.window = 500 exceeds distill\.inner_steps = 400"),
         ("teacher.heads=5", r"teacher\.heads = 5 does not divide teacher\.dim = 32"),
         ("seed.x=5", r"seed"),
     ],

@@ -135,14 +135,13 @@ def build_inner_loop(
         SeqDistillError: if the settings do not fit together.
     """
     item_factor = teacher.model.embedding.detach()
-    learner = build_learner(architecture, dim=item_factor.shape[1], length=config.length)
-    # A teacher's checkpoint knows the scale of its own items.
+    learner = build_learner(architecture, dim=item_factor.shape[1], length=config.length).to(item_factor.device)
     paces: Tensor | None = None
-    if config.learner_start == "random":
-        if config.inner_regime == "shared":
-            learner = at_its_scale(learner, item_factor)
-        paces = pace_vector(learner.to(item_factor.device), config.inner_regime)
-    model = FlatRecommender(learner.to(item_factor.device), item_factor, config.inner_regime)
+    # A teacher's checkpoint knows the scale of its own items, and its states have grown.
+    if config.inner_regime == "shared" and config.learner_start == "random":
+        learner = at_its_scale(learner, item_factor)
+        paces = pace_vector(learner, config.inner_regime)
+    model = FlatRecommender(learner, item_factor, config.inner_regime)
     objective = InnerObjective(
         model,
         num_sequences=config.n,

@@ -7,7 +7,15 @@ import torch
 from seqdistill.config import Config
 from seqdistill.data import Dataset
 from seqdistill.evaluation.metrics import summarise
-from seqdistill.evaluation.table import PATIENCE, SEARCH_LEARNERS, Evaluator, Tried, promising, shortest_schedule
+from seqdistill.evaluation.table import (
+    PATIENCE,
+    PLATEAU,
+    SEARCH_LEARNERS,
+    Evaluator,
+    Tried,
+    promising,
+    shortest_schedule,
+)
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
 
@@ -36,6 +44,16 @@ def test_a_search_ends_when_nothing_has_come_near_its_best_for_long(best: int) -
 def test_a_search_that_keeps_rising_sees_every_candidate() -> None:
     rising = [step / 100 for step in range(30)]
     assert searched(rising) == rising
+    slowly = [0.15 * 1.003**step for step in range(30)]
+    assert searched(slowly) == slowly
+
+
+def test_a_search_ends_on_a_plateau() -> None:
+    level = [0.1500, 0.1507, 0.1490, 0.1502]
+    assert len(searched([0.10, 0.14, *level, *level])) == 2 + PLATEAU
+    assert len(searched([0.10, 0.14, 0.150, 0.152, 0.1535, 0.154, 0.153, 0.1535, 0.154, 0.153])) == 8
+    nothing_yet = [0.0] * 6 + [0.1, 0.2]
+    assert searched(nothing_yet) == nothing_yet
 
 
 def tried(*candidates: tuple[float, float, int]) -> list[Tried]:

@@ -31,6 +31,15 @@ PATIENCE = 7
 factor of large norms a new learner is at first worse for being trained, for some hundred steps."""
 
 
+PLATEAU = 4
+"""Candidates in a row after which a search ends where all are level: none clearly above the first of them, which would
+be chosen for being the shortest, none further below the best than `LEVEL`."""
+
+
+LEVEL = 0.98
+"""Share of the best score that a candidate on a plateau has: one learner's scores vary by a per cent on a level."""
+
+
 SEARCH_LEARNERS = 2
 """Learners that try a rate. One alone is often best after a number of steps that suits no other."""
 
@@ -194,8 +203,8 @@ class Evaluator:
     def try_rate(self, regime: Regime, sequences_of: SequencesOf, rate: float) -> list[Tried]:
         """Validation NDCG@100 at the candidate numbers of steps, each the mean of `SEARCH_LEARNERS` runs.
 
-        A run ends when the score has fallen short of its best for `PATIENCE` candidates; what only some runs came to is
-        left out.
+        A run ends when the score has fallen short of its best for `PATIENCE` candidates, or has been level for `PLATEAU`
+        of them; what only some runs came to is left out.
         """
         steps = sorted(set(self.config.evaluate.candidate_steps))
         runs = [self._try_steps(regime, sequences_of, rate, steps, index) for index in range(SEARCH_LEARNERS)]
@@ -284,8 +293,13 @@ class Evaluator:
 
 
 def promising(scores: Sequence[float]) -> bool:
-    """Whether a search that has seen these scores, in order, should go on: its best is among the last `PATIENCE`."""
-    return max(scores) in scores[-PATIENCE:]
+    """Whether a search that has seen these scores, in order, should go on.
+
+    It should while its best is among the last `PATIENCE` and the last `PLATEAU` are not on a level.
+    """
+    best, last = max(scores), scores[-PLATEAU:]
+    level = len(last) == PLATEAU and last[0] >= NEARLY * best > 0 and min(last) >= LEVEL * best
+    return best in scores[-PATIENCE:] and not level
 
 
 def best_schedule(tried: Iterable[Tried]) -> Schedule:

@@ -203,8 +203,8 @@ class Evaluator:
     def try_rate(self, regime: Regime, sequences_of: SequencesOf, rate: float) -> list[Tried]:
         """Validation NDCG@100 at the candidate numbers of steps, each the mean of `SEARCH_LEARNERS` runs.
 
-        A run ends when the score has fallen short of its best for `PATIENCE` candidates, or has been level for `PLATEAU`
-        of them; what only some runs came to is left out.
+        A run ends when the score has fallen short of its best for `PATIENCE` candidates, or has been level for
+        `PLATEAU` of them; what only some runs came to is left out.
         """
         steps = sorted(set(self.config.evaluate.candidate_steps))
         runs = [self._try_steps(regime, sequences_of, rate, steps, index) for index in range(SEARCH_LEARNERS)]

@@ -9,7 +9,12 @@ from planted import FOLLOWS, NUM_ITEMS, planted_dataset
 from seqdistill.config import LearnerConfig, TeacherConfig
 from seqdistill.data import Dataset
 from seqdistill.distillation import start
-from seqdistill.distillation.start import covering_sequences, generate_sequences
+from seqdistill.distillation.start import (
+    covering_sequences,
+    generate_sequences,
+    logit_metric,
+    states_of_users,
+)
 from seqdistill.learners import Recommender, build_learner
 from seqdistill.training import fit_to_log
 
@@ -63,16 +68,44 @@ def test_an_item_comes_twice_only_where_the_log_has_repeats(teacher: Recommender
 
 
 @torch.no_grad()
-def distance_to_nearest(teacher: Recommender, many: Tensor, few: Tensor) -> float:
-    """Largest distance of the state after one of many sequences to the nearest after a few."""
-    return float(torch.cdist(teacher.last_states(many), teacher.last_states(few)).amin(1).max())
+def predicted_beside(teacher: Recommender, many: Tensor, few: Tensor) -> float:
+    """Mean Kullback-Leibler divergence from the prediction after one of many histories to the nearest in a few."""
+    wanted = teacher.scores(teacher.last_states(many)).log_softmax(-1)
+    there = teacher.scores(teacher(few).flatten(0, 1)).log_softmax(-1)
+    divergence = (wanted.exp() * wanted).sum(-1, keepdim=True) - wanted.exp() @ there.T
+    return float(divergence.amin(1).mean())
 
 
-def test_the_start_covers_what_the_teacher_generates_better_than_as_many_as_they_come(teacher: Recommender) -> None:
-    others = generated(LOG, teacher, 500, seed=99)
-    covered = [distance_to_nearest(teacher, others, covering(teacher, 15, seed)) for seed in range(5)]
-    drawn = [distance_to_nearest(teacher, others, generated(LOG, teacher, 15, seed)) for seed in range(5)]
+def test_the_start_predicts_what_users_need_better_than_as_many_as_they_come(teacher: Recommender) -> None:
+    histories = torch.from_numpy(LOG.held_out("test", LENGTH)[0])
+    covered = [predicted_beside(teacher, histories, covering(teacher, 15, seed)) for seed in range(5)]
+    drawn = [predicted_beside(teacher, histories, generated(LOG, teacher, 15, seed)) for seed in range(5)]
     assert max(covered) < min(drawn)
+
+
+def test_the_metric_of_logits_is_their_spread_over_the_catalogue(teacher: Recommender) -> None:
+    states = teacher(generated(LOG, teacher, 2)).flatten(0, 1).detach()
+    logits = teacher.scores(states).detach()
+    spread = (logits[:1] - logits).var(1, correction=0)
+    to_logits = logit_metric(teacher.item_embedding.detach())
+    distances = ((states[:1] - states) @ to_logits).square().sum(1)
+    torch.testing.assert_close(distances, spread, rtol=1e-4, atol=1e-4)
+
+
+def test_states_of_users_are_those_after_training_items_and_no_others(teacher: Recommender) -> None:
+    states = states_of_users(LOG, teacher, 300, LENGTH, torch.Generator().manual_seed(0))
+    ends = [(user, end) for user, end in enumerate(LOG.training_ends)]
+    histories = [
+        LOG.items[max(LOG.offsets[user], end - LENGTH) : end]
+        for user, last in ends
+        for end in range(LOG.offsets[user] + 1, last + 1)
+    ]
+    padded = torch.tensor([[*map(int, history), *[0] * (LENGTH - len(history))] for history in histories])
+    possible = teacher.last_states(padded).detach()
+    nearest = torch.cdist(states, possible, compute_mode="donot_use_mm_for_euclid_dist").amin(1)
+    assert float(nearest.max()) < 1e-4
+    # Neither only early positions nor only late ones.
+    assert len(torch.unique(states, dim=0)) > 200
 
 
 def test_too_large_a_catalogue_to_choose_from_many_leaves_the_generated_ones(

@@ -1,7 +1,7 @@
 """Where the factors start: sequences a teacher generates, users' own sequences, or noise.
 
-Of the sequences that a teacher generates, those are kept that cover them all (k-center, by the teacher's last states):
-a few dozen drawn at random leave out much of what users do, and an embedding learned anew misses it most.
+Of the sequences that a teacher generates, those are kept that bring it nearest to where users bring it: a few dozen
+drawn at random leave out much of what users do, and an embedding learned anew misses it most.
 
 A summary that starts at a sequence reads (nearly) its items and predicts what the teacher predicts after each of them:
 the query of an input is fitted until the item has most of the mass, and the query of a target is the teacher's state,
@@ -10,11 +10,12 @@ since the teacher's prediction is softmax(h V^T).
 
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from seqdistill.config import DistillConfig
-from seqdistill.covering import farthest_first
+from seqdistill.covering import nearest_in_the_mean
 from seqdistill.data.dataset import Dataset
 from seqdistill.learners import Recommender
 from seqdistill.summary import Factors
@@ -28,6 +29,8 @@ DRAWN_FOR_EACH = 50
 """Sequences that are generated for each one that is kept, where the catalogue is not too large."""
 MAX_DRAWN_FROM = 2_000_000_000
 """Probabilities that generating may form in all, a minute's work."""
+POSITIONS_TO_COVER = 2_000
+"""Positions of the log, drawn at random, that the kept sequences are to come near."""
 RANDOM_QUERY_STD = 1.0
 
 
@@ -51,7 +54,10 @@ def start_factors(dataset: Dataset, teacher: Recommender, config: DistillConfig,
 def covering_sequences(
     dataset: Dataset, teacher: Recommender, *, num_sequences: int, length: int, rng: torch.Generator
 ) -> Tensor:
-    """Of `DRAWN_FOR_EACH` times as many generated sequences (fewer for a large catalogue), those that cover them.
+    """Of `DRAWN_FOR_EACH` times as many generated sequences (fewer for a large catalogue), those that cover the log.
+
+    What is covered are the teacher's predictions at positions of the log: the sequences are chosen for the least mean,
+    over these, of the squared difference in logits to the nearest position of the chosen ones (`nearest_in_the_mean`).
 
     Args:
         dataset: the log, see `generate_sequences`.
@@ -66,9 +72,51 @@ def covering_sequences(
     affordable = MAX_DRAWN_FROM // (length * dataset.num_items)
     drawn = num_sequences * max(1, min(DRAWN_FOR_EACH, affordable // num_sequences))
     generated = generate_sequences(dataset, teacher, num_sequences=drawn, length=length, rng=rng)
+    to_logits = logit_metric(teacher.item_embedding.detach())
+    points = states_of_users(dataset, teacher, POSITIONS_TO_COVER, length, rng) @ to_logits
+    parts = torch.split(generated, max(1, MAX_LOGITS // (length * POSITIONS_TO_COVER)))
     with torch.no_grad():
-        states = torch.cat([teacher.last_states(part).cpu() for part in torch.split(generated, SEQUENCES_AT_ONCE)])
-    return generated[torch.from_numpy(farthest_first(states, num_sequences, rng.initial_seed()))]
+        distances = torch.cat([_to_nearest_position(points, teacher(part) @ to_logits) for part in parts])
+    return generated[torch.from_numpy(nearest_in_the_mean(distances, num_sequences))]
+
+
+def logit_metric(item_embedding: Tensor) -> Tensor:
+    """A matrix M in which distances of states are those of their predictions.
+
+    |h M - h' M|^2 is the variance over the catalogue of the difference of logits (h - h') V^T: what all items share
+    makes no difference to a softmax.
+
+    Args:
+        item_embedding: V, [num_items, dim].
+
+    Returns:
+        [dim, dim].
+    """
+    spread, axes = torch.linalg.eigh(torch.cov(item_embedding.T, correction=0))
+    return axes * spread.clamp(min=0).sqrt()
+
+
+@torch.no_grad()
+def states_of_users(dataset: Dataset, teacher: Recommender, count: int, length: int, rng: torch.Generator) -> Tensor:
+    """The teacher's states at training positions of a log drawn at random, each after its latest `length` items.
+
+    Returns:
+        [count, dim].
+    """
+    begins, ends = dataset.offsets[:-1], dataset.training_ends
+    last = np.cumsum(ends - begins)
+    drawn = torch.randint(int(last[-1]), (count,), generator=rng).numpy()
+    user = np.searchsorted(last, drawn, side="right")
+    end = ends[user] - (last[user] - 1 - drawn)
+    histories = torch.from_numpy(dataset.gather(np.maximum(begins[user], end - length), end, width=length))
+    device = teacher.embedding.device
+    return torch.cat([teacher.last_states(part.to(device)) for part in torch.split(histories, SEQUENCES_AT_ONCE)])
+
+
+def _to_nearest_position(points: Tensor, states: Tensor) -> Tensor:
+    """Squared distance of each point to the nearest position of each sequence: [p, d], [k, l, d] -> [k, p]."""
+    squares = states.square().sum(-1)[..., None] - 2 * (states @ points.T)
+    return squares.amin(1) + points.square().sum(-1)
 
 
 @torch.no_grad()

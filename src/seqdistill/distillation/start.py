@@ -92,7 +92,8 @@ def logit_metric(item_embedding: Tensor) -> Tensor:
     Returns:
         [dim, dim].
     """
-    spread, axes = torch.linalg.eigh(torch.cov(item_embedding.T, correction=0))
+    covariance = torch.cov(item_embedding.T, correction=0)
+    spread, axes = cast("tuple[Tensor, Tensor]", torch.linalg.eigh(covariance))
     return axes * spread.clamp(min=0).sqrt()
 
 

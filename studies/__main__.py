@@ -20,10 +20,19 @@ from seqdistill.errors import SeqDistillError
 from seqdistill.interruption import INTERRUPTION, Interrupted
 from seqdistill.json_values import Json
 from seqdistill.readable import duration
-from studies import ablation, cross, page, scoreboard
+from studies import ablation, cross, page, published, scoreboard
 from studies.keeping import RESULTS, ROOT, STUDIES, current, keep, kept_file, read_kept
 from studies.logs import AbsentLogError, logs_folder
-from studies.study import AblationStudy, CrossStudy, ScoreboardStudy, Studies, Study, chosen, read_studies
+from studies.study import (
+    AblationStudy,
+    CrossStudy,
+    PublishedStudy,
+    ScoreboardStudy,
+    Studies,
+    Study,
+    chosen,
+    read_studies,
+)
 from studies.surroundings import Surroundings
 
 
@@ -60,6 +69,8 @@ def measure(study: Study, around: Surroundings) -> Json:
             return cross.measure(study, around)
         case AblationStudy():
             return ablation.measure(study, around)
+        case PublishedStudy():
+            return published.measure(study, around)
 
 
 def _measure_all(wanted: Sequence[Study], studies: Studies, arguments: argparse.Namespace) -> None:

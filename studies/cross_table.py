@@ -6,9 +6,8 @@ from seqdistill.readable import duration, metric_value
 from studies.book import METRIC, Book
 from studies.demands import NOT_MEASURED
 from studies.markdown import table
-from studies.study import CrossStudy
+from studies.study import CrossStudy, title_of
 
-TITLES = {"sasrec": "SASRec", "gru4rec": "GRU4Rec", "narm": "NARM", "bert4rec": "BERT4Rec"}
 QUALITY, FASTER = 0.95, 20
 """Share of full data whose time of training is compared, and how many times less it has to be."""
 
@@ -46,7 +45,7 @@ def _line(learner: str, found: Json) -> list[str]:
     rows = {row["key"]: row for row in found["rows"]}
     full = rows["full/fresh"]
     return [
-        TITLES.get(learner, learner),
+        title_of(learner),
         _figure(full),
         duration(full["seconds_train"]),
         *(_percent(rows[f"distilled/{regime}"]) for regime in REGIMES),
@@ -96,7 +95,7 @@ def demanded(learners: dict[str, Json]) -> list[str]:
 
 
 def _held(demand: str, found: dict[str, tuple[str, bool]]) -> str:
-    short = [f"{TITLES.get(learner, learner)} ({text})" for learner, (text, met) in found.items() if not met]
+    short = [f"{title_of(learner)} ({text})" for learner, (text, met) in found.items() if not met]
     return f"{demand}: not met by {', '.join(short)}." if short else f"{demand}: met."
 
 

@@ -16,7 +16,7 @@ from studies.study import Studies, Study, digest
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "results"
 STUDIES = "studies"
-FOLDERS = {"scoreboard": "compare", "cross": "cross", "ablation": "ablations"}
+FOLDERS = {"scoreboard": "compare", "cross": "cross", "ablation": "ablations", "published": "published"}
 """Kind -> folder of what is kept, under `results/`."""
 
 DIGITS = 6

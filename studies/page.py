@@ -18,6 +18,7 @@ from studies.demands import NOT_MEASURED, counted, demands_table, failures, over
 from studies.figures import plots, standalone
 from studies.first_screen import first_screen
 from studies.markdown import table
+from studies.published import published_tables
 
 BLOCK = re.compile(r"(<!-- results:(?P<name>[\w-]+) -->\n).*?(<!-- /results:(?P=name) -->)", re.DOTALL)
 PAGES = ("docs/results.md", "README.md")
@@ -217,6 +218,7 @@ BLOCKS: dict[str, Callable[[Book], str]] = {
     "demands": _demands,
     "scoreboards": _scoreboards,
     "cross": cross_tables,
+    "published": published_tables,
     "ablations": ablation_tables,
     "failures": _failures,
     "studies": _studies,

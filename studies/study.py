@@ -119,9 +119,50 @@ class AblationStudy(_Study):
         return self.settings(variant.config)
 
 
-Study = ScoreboardStudy | CrossStudy | AblationStudy
+class Mark(BaseModel):
+    """How an architecture has to rank on a whole log.
+
+    Attributes:
+        least: test NDCG@10 that is demanded.
+        published: test NDCG@10 that a paper reports under the same protocol, if one does.
+        config: sections of settings that are its own.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    least: float
+    published: float | None = None
+    config: Layers = {}
+
+
+class PublishedStudy(_Study):
+    """Train architectures on a whole log as papers do, and hold them against what is published.
+
+    Attributes:
+        data: name of the log.
+        learners: architecture -> its mark.
+    """
+
+    kind: Literal["published"]
+    data: Names
+    learners: dict[str, Mark] = Field(min_length=1)
+
+    def trained(self, learner: str) -> Config:
+        """Settings of the training of one architecture."""
+        return self.settings({"train": {"learner": learner}}, self.learners[learner].config)
+
+
+Study = ScoreboardStudy | CrossStudy | AblationStudy | PublishedStudy
 Studies = Mapping[str, Study]
 _STUDY: TypeAdapter[Study] = TypeAdapter(Annotated[Study, Field(discriminator="kind")])
+
+
+TITLES = {"sasrec": "SASRec", "gru4rec": "GRU4Rec", "narm": "NARM", "bert4rec": "BERT4Rec"}
+
+
+def title_of(learner: str) -> str:
+    """An architecture as its paper writes it."""
+    return TITLES.get(learner, learner)
 
 
 def read_studies(folder: Path) -> dict[str, Study]:
@@ -183,6 +224,9 @@ def _request(study: Study, studies: Studies) -> Json:
         base = base_of(study, studies)
         learners = {learner: _deciding(study.trained(base, learner)) for learner in study.learners}
         return {"kind": study.kind, "of": _request(base, studies), "learners": learners}
+    if isinstance(study, PublishedStudy):
+        trained = {learner: _deciding(study.trained(learner)) for learner in study.learners}
+        return {"kind": study.kind, "data": study.data, "learners": trained}
     variants = {variant.name: _deciding(study.varied(variant)) for variant in study.variants}
     return {"kind": study.kind, "data": study.data, "seeds": study.seeds, "variants": variants}
 

@@ -56,13 +56,16 @@ STUDIES = {
     "films-cross": 'kind = "cross"\nof = "films"\nabout = "Two."\n[learners]\nsasrec = {}\ngru4rec = {}\n',
     "ways": f'kind = "ablation"\ndata = "ml-1m"\nabout = "Ways."\nseeds = 2\n{FEW}{DISTILL}num_sequences = 6\n'
     '[[variants]]\nname = "start only"\nconfig.distill.steps = 0\n[[variants]]\nname = "steps"\n',
+    "whole": f'kind = "published"\ndata = "ml-1m"\nabout = "Whole."\n{FEW}{DISTILL}'
+    "[learners.sasrec]\nleast = 0.001\n[learners.gru4rec]\nleast = 0.99\npublished = 0.123\n"
+    "config.teacher.epochs = 2\n",
     "nowhere": 'kind = "ablation"\ndata = "beauty"\nabout = "Absent."\n[[variants]]\nname = "all"\n',
 }
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results folder with studies, a folder of logs, and the three measurable studies measured."""
+    """A results folder with studies, a folder of logs, and the measurable studies measured."""
     root = tmp_path_factory.mktemp("studies")
     (root / "results" / "studies").mkdir(parents=True)
     for name, text in STUDIES.items():
@@ -118,6 +121,13 @@ def test_studies_are_measured_kept_and_skipped_when_nothing_changed(
     # What distilled is not measured twice.
     assert of_sasrec["distilled/shared"] == next(row for row in board["rows"] if row["key"] == "distilled/shared")
 
+    whole = kept(place, "published", "whole")["learners"]
+    assert {learner: found["config"]["teacher"]["epochs"] for learner, found in whole.items()} == {
+        "sasrec": 3,
+        "gru4rec": 2,
+    }
+    assert all(found["protocol"]["part"] == "test" for found in whole.values())
+
     book = Book.open(place / "results")
     page = filled("".join(f"<!-- results:{name} -->\n<!-- /results:{name} -->\n" for name in BLOCKS), book)
     for row in (
@@ -125,6 +135,8 @@ def test_studies_are_measured_kept_and_skipped_when_nothing_changed(
         "| distilled as in the paper | fresh | 5 |",
         "| GRU4Rec |",
         "| start only | shared |",
+        "met | .0010 | ",
+        "not met | .9900 | .1230 | ",
         "Not measured: nowhere.",
     ):
         assert row in page
@@ -132,8 +144,8 @@ def test_studies_are_measured_kept_and_skipped_when_nothing_changed(
 
     before = {file: file.stat().st_mtime_ns for file in (place / "results").rglob("*.json")}
     shutil.rmtree(place / "work")
-    status, out, _ = run(place, "films", "films-cross", "ways", capsys=capsys)
-    assert out.count("kept as") == 3
+    status, out, _ = run(place, "films", "films-cross", "ways", "whole", capsys=capsys)
+    assert out.count("kept as") == 4
     assert not (place / "work").exists()
     assert {file: file.stat().st_mtime_ns for file in before} == before
 

@@ -74,10 +74,10 @@ def published_tables(book: Book) -> str:
 
 def _table(study: PublishedStudy, kept: Json) -> str:
     header = ["learner", "NDCG@10", "demanded", "published", "HR@10", "best epoch", "training"]
-    versions = kept["versions"]
+    made_by = kept["versions"]
     source = (
-        f"`{kept['study']['command']}` on {kept['machine']}; torch {versions['torch']}, seqdistill "
-        f"{versions['seqdistill']}; seed {kept['seed']}; "
+        f"`{kept['study']['command']}` on {kept['machine']}; torch {made_by['torch']}, seqdistill "
+        f"{made_by['seqdistill']}; seed {kept['seed']}; "
         f"[results/published/{study.name}.json](../results/published/{study.name}.json)"
     )
     lines = [_line(learner, found) for learner, found in kept["learners"].items()]

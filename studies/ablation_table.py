@@ -3,16 +3,14 @@
 from seqdistill.json_values import Json
 from seqdistill.readable import duration, metric_value, size
 from studies.book import Book
-from studies.demands import NOT_MEASURED
 from studies.markdown import table
 from studies.study import AblationStudy
+from studies.tables import kept_and_missing, source
 
 
 def ablation_tables(book: Book) -> str:
     """A table for each study that is kept, and the names of the others."""
-    held = [_table(study, book.kept[study.name]) for study in book.ablations() if study.name in book.kept]
-    absent = [study.name for study in book.ablations() if study.name not in book.kept]
-    return "\n\n".join([*held, *([f"{NOT_MEASURED.capitalize()}: {', '.join(absent)}."] if absent else [])])
+    return kept_and_missing(book, book.ablations(), _table)
 
 
 def _table(study: AblationStudy, kept: Json) -> str:
@@ -27,16 +25,10 @@ def _table(study: AblationStudy, kept: Json) -> str:
         "bytes",
         "distilling",
     ]
-    versions = kept["versions"]
-    source = (
-        f"{kept['dataset']['name']}, validation items, {kept['seeds']} learners a row.  \n"
-        f"`{kept['study']['command']}` on {kept['machine']}; torch {versions['torch']}, seqdistill "
-        f"{versions['seqdistill']}; seed {kept['seed']}; "
-        f"[results/ablations/{study.name}.json](../results/ablations/{study.name}.json)"
-    )
+    facts = f"{kept['dataset']['name']}, validation items, {kept['seeds']} learners a row.  \n{source(study, kept)}"
     conclusion = study.conclusion or "No conclusion is drawn yet."
     lines = [_line(row) for row in kept["rows"]]
-    return "\n\n".join([f"### {study.name}", study.about, table(header, lines).rstrip(), conclusion, source])
+    return "\n\n".join([f"### {study.name}", study.about, table(header, lines).rstrip(), conclusion, facts])
 
 
 def _line(row: Json) -> list[str]:

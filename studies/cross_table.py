@@ -4,9 +4,9 @@ from seqdistill.config import REGIMES
 from seqdistill.json_values import Json
 from seqdistill.readable import duration, metric_value
 from studies.book import METRIC, Book
-from studies.demands import NOT_MEASURED
 from studies.markdown import table
 from studies.study import CrossStudy, title_of
+from studies.tables import kept_and_missing, source
 
 QUALITY, FASTER = 0.95, 20
 """Share of full data whose time of training is compared, and how many times less it has to be."""
@@ -17,10 +17,7 @@ LEAST, LEAST_OF_SASREC = 90, 98
 
 def cross_tables(book: Book) -> str:
     """A table for each study that is kept, and the names of the others."""
-    studies = book.crosses()
-    held = [_table(study, book.kept[study.name]) for study in studies if study.name in book.kept]
-    absent = [study.name for study in studies if study.name not in book.kept]
-    return "\n\n".join([*held, *([f"{NOT_MEASURED.capitalize()}: {', '.join(absent)}."] if absent else [])])
+    return kept_and_missing(book, book.crosses(), _table)
 
 
 def _table(study: CrossStudy, kept: Json) -> str:
@@ -29,15 +26,11 @@ def _table(study: CrossStudy, kept: Json) -> str:
     lines = [_line(learner, found) for learner, found in kept["learners"].items()]
     seconds = kept["learners"][next(iter(kept["learners"]))]["costs"]["seconds"]
     spent = ", ".join(f"{name} {duration(seconds[name])}" for name in ("teacher", "distill") if seconds[name])
-    versions = kept["versions"]
-    source = (
-        f"In % of the same learner's full data, NDCG@10; {kept['seeds']} seeds a row; {spent}.  \n"
-        f"`{kept['study']['command']}` on {kept['machine']}; torch {versions['torch']}, seqdistill "
-        f"{versions['seqdistill']}; seed {kept['seed']}; "
-        f"[results/cross/{study.name}.json](../results/cross/{study.name}.json)"
+    facts = (
+        f"In % of the same learner's full data, NDCG@10; {kept['seeds']} seeds a row; {spent}.  \n{source(study, kept)}"
     )
     demands = " ".join(demanded(kept["learners"]))
-    parts = [f"### {study.name}", study.about, table(header, lines).rstrip(), demands, study.conclusion, source]
+    parts = [f"### {study.name}", study.about, table(header, lines).rstrip(), demands, study.conclusion, facts]
     return "\n\n".join(part for part in parts if part)
 
 

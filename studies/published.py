@@ -14,11 +14,11 @@ from seqdistill.json_values import Json
 from seqdistill.locks import locked
 from seqdistill.readable import duration, metric_value
 from studies.book import METRIC, Book
-from studies.demands import NOT_MEASURED
 from studies.keeping import versions
 from studies.markdown import table
 from studies.study import PublishedStudy, title_of
 from studies.surroundings import Surroundings, describe_log
+from studies.tables import kept_and_missing, source
 
 
 def measure(study: PublishedStudy, around: Surroundings) -> Json:
@@ -67,21 +67,13 @@ def _learner(study: PublishedStudy, learner: str, dataset: Dataset, around: Surr
 def published_tables(book: Book) -> str:
     """A table for each study that is kept, and the names of the others."""
     studies = [study for study in book.studies.values() if isinstance(study, PublishedStudy)]
-    held = [_table(study, book.kept[study.name]) for study in studies if study.name in book.kept]
-    absent = [study.name for study in studies if study.name not in book.kept]
-    return "\n\n".join([*held, *([f"{NOT_MEASURED.capitalize()}: {', '.join(absent)}."] if absent else [])])
+    return kept_and_missing(book, studies, _table)
 
 
 def _table(study: PublishedStudy, kept: Json) -> str:
     header = ["learner", "NDCG@10", "demanded", "published", "HR@10", "best epoch", "training"]
-    made_by = kept["versions"]
-    source = (
-        f"`{kept['study']['command']}` on {kept['machine']}; torch {made_by['torch']}, seqdistill "
-        f"{made_by['seqdistill']}; seed {kept['seed']}; "
-        f"[results/published/{study.name}.json](../results/published/{study.name}.json)"
-    )
     lines = [_line(learner, found) for learner, found in kept["learners"].items()]
-    parts = [f"### {study.name}", study.about, table(header, lines).rstrip(), study.conclusion, source]
+    parts = [f"### {study.name}", study.about, table(header, lines).rstrip(), study.conclusion, source(study, kept)]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -35,7 +35,7 @@ def test_nearest_in_the_mean_comes_near_the_best_choice_of_all() -> None:
         distances = torch.rand(10, 40, generator=rng)
         best = min(float(distances[list(rows)].amin(0).mean()) for rows in itertools.combinations(range(10), 3))
         greedy = float(distances[nearest_in_the_mean(distances, 3)].amin(0).mean())
-        # What one row more can spare is bounded by the worst distance of each point (Nemhauser et al., theorem 4.2).
+        # What one row more can spare is bounded by the worst distance of each point (Nemhauser et al.).
         none = float(distances.amax(0).mean())
         assert none - greedy >= (1 - 1 / math.e) * (none - best)
 

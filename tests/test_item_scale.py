@@ -1,11 +1,14 @@
 """The scale of an item factor: what it leaves as it is, and what it is for."""
 
 import math
+from collections.abc import Callable
+from typing import Literal
 
 import pytest
 import torch
 
 from planted import planted_dataset
+from seqdistill.block_floats import rounded
 from seqdistill.config import DistillConfig, LearnerConfig, TeacherConfig
 from seqdistill.distillation.loop import distill_summary
 from seqdistill.item_scale import USUAL_RMS, at_scale_of, rescaled, usual_scale
@@ -49,16 +52,24 @@ def test_the_usual_scale_is_the_nearest_power_of_two(spread: float) -> None:
     assert USUAL_RMS / 2**0.5 <= rms(scale * embedding) <= USUAL_RMS * 2**0.5
 
 
-def test_a_teacher_is_brought_to_the_scale_of_its_own_item_factor() -> None:
+@pytest.mark.parametrize("stored", [torch.clone, rounded])
+def test_a_teacher_is_brought_to_the_scale_of_its_own_item_factor(
+    stored: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
     teacher = recommender()
-    found = at_scale_of(teacher.embedding.detach() / 4, teacher)
+    found = at_scale_of(stored(teacher.embedding.detach()) / 4, teacher)
     assert torch.equal(found.embedding, teacher.embedding / 4)
 
 
 @pytest.mark.parametrize(
     "item_factor",
-    [0.7 * recommender().embedding.detach(), torch.zeros(ITEMS, DIM), recommender(dim=4).embedding.detach()],
-    ids=["no power of two", "zeros", "another width"],
+    [
+        0.7 * recommender().embedding.detach(),
+        recommender().embedding.detach().flip(0),
+        torch.zeros(ITEMS, DIM),
+        recommender(dim=4).embedding.detach(),
+    ],
+    ids=["no power of two", "of the same size", "zeros", "another width"],
 )
 def test_a_teacher_of_another_item_factor_stays_as_it_is(item_factor: torch.Tensor) -> None:
     teacher = recommender()
@@ -71,12 +82,17 @@ def teacher() -> FittedToLog:
     return fit_to_log(LOG, config, length=LENGTH, seed=0)
 
 
-def test_a_summary_holds_the_teachers_items_at_the_scale_that_learners_want(teacher: FittedToLog) -> None:
-    config = DistillConfig(num_sequences=3, length=LENGTH, steps=0, inner_steps=40)
+@pytest.mark.parametrize("precision", ["int8", "float32"])
+def test_a_summary_holds_the_teachers_items_at_the_scale_that_learners_want(
+    teacher: FittedToLog, precision: Literal["int8", "float32"]
+) -> None:
+    config = DistillConfig(num_sequences=3, length=LENGTH, steps=1, inner_steps=40, precision=precision)
     summary = distill_summary(LOG, teacher, config, [LearnerConfig()], seed=0).summary
     scale = usual_scale(teacher.model.embedding)
     assert scale != 1.0
-    assert torch.equal(summary.item_factor, teacher.model.embedding.detach() * scale)
+    wanted = teacher.model.embedding.detach() * scale
+    assert torch.equal(summary.item_factor, rounded(wanted) if precision == "int8" else wanted)
+    assert summary.precision == precision
 
 
 @pytest.mark.parametrize("settings", [{"item_scale": "teacher"}, {"learner_start": "teacher"}])
@@ -85,7 +101,7 @@ def test_the_teachers_own_scale_stays_where_it_is_wanted_or_needed(
 ) -> None:
     config = DistillConfig(num_sequences=3, length=LENGTH, steps=0, inner_steps=40, **settings)  # pyright: ignore[reportArgumentType]
     summary = distill_summary(LOG, teacher, config, [LearnerConfig()], seed=0).summary
-    assert torch.equal(summary.item_factor, teacher.model.embedding.detach())
+    assert torch.equal(summary.item_factor, rounded(teacher.model.embedding.detach()))
 
 
 def gru4rec() -> Learner:

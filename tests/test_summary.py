@@ -1,10 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from seqdistill.artifacts import MANIFEST
+from seqdistill.block_floats import rounded
+from seqdistill.config import Targets
 from seqdistill.distillation.start import decompose, sharp_queries
 from seqdistill.errors import SeqDistillError
 from seqdistill.summary import Factors, Schedule, Summary
@@ -77,6 +81,51 @@ def test_saved_and_loaded_is_the_same(targets: str, tmp_path: Path) -> None:
     assert torch.equal(loaded.item_factor, summary.item_factor)
     assert loaded.item_ids.to_list() == summary.item_ids.to_list()
     assert (loaded.targets, loaded.schedules, loaded.details) == (targets, summary.schedules, summary.details)
+
+
+@pytest.mark.parametrize("targets", ["tied", "separate"])
+def test_in_bytes_it_weighs_a_quarter_and_is_the_same_again(targets: Targets, tmp_path: Path) -> None:
+    whole = make(targets)
+    summary = replace(whole, factors=whole.factors.rounded(targets), item_factor=rounded(whole.item_factor))
+    summary.save(tmp_path / "summary")
+    assert Summary.load(tmp_path / "summary").fingerprint == summary.fingerprint != whole.fingerprint
+    assert (summary.precision, whole.precision) == ("int8", "float32")
+    blocks = 2 if targets == "separate" else 1
+    # A byte for each number, and one for each row; of the core, for each row of inputs and of targets.
+    by_hand = {
+        "user": N * (2 + 1),
+        "time": LENGTH * (3 + 1),
+        "core": 2 * 3 * blocks * (DIM + 1),
+        "item_factor": ITEMS * (DIM + 1),
+        "item_ids": sum(len(f"id {v}") for v in range(ITEMS)),
+    }
+    total = sum(by_hand.values())
+    assert summary.bytes_by_part() == {**by_hand, "total": total}
+    assert summary.size_bytes() == total
+    assert summary.size_bytes(factors=False) == by_hand["item_factor"] + by_hand["item_ids"]
+    floats = {name: 4 * t.numel() for name, t in (*whole.factors._asdict().items(), ("item_factor", whole.item_factor))}
+    ids = by_hand["item_ids"]
+    assert whole.bytes_by_part() == {**floats, "item_ids": ids, "total": sum(floats.values()) + ids}
+    # What is stored is what is counted.
+    files = (tmp_path / "summary" / f"{stem}.safetensors" for stem in ("factors", "item_factor"))
+    stored = sum(tensor.nbytes for file in files for tensor in load_file(file).values())
+    assert stored == summary.size_bytes() - by_hand["item_ids"]
+
+
+def test_inputs_and_targets_are_rounded_at_scales_of_their_own() -> None:
+    whole = make()
+    loud = whole.factors._replace(core=whole.factors.core * torch.tensor([1000.0] * DIM + [0.001] * DIM))
+    read, predict = loud.rounded("separate").core.chunk(2, dim=-1)
+    for part, held in zip((read, predict), loud.core.chunk(2, dim=-1), strict=True):
+        torch.testing.assert_close(part, held, rtol=0, atol=float(held.abs().max()) / 64)
+
+
+def test_one_factor_that_bytes_cannot_hold_stays_as_it_is(tmp_path: Path) -> None:
+    whole = make()
+    summary = replace(whole, item_factor=rounded(whole.item_factor))
+    summary.save(tmp_path / "summary")
+    assert Summary.load(tmp_path / "summary").fingerprint == summary.fingerprint
+    assert summary.precision == "float32"
 
 
 def test_saving_again_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ MEMORY_MIB = 200
 """What a refusal may take."""
 
 SUMMARY, MODEL, DATASET = STORED / "v2" / "summary", STORED / "v2" / "model", STORED / "v1" / "dataset"
+IN_BYTES = STORED / "v3" / "summary"
 LOAD: dict[str, Callable[[Path], object]] = {
     "summary": Summary.load,
     "model": TrainedModel.load,
@@ -262,6 +263,19 @@ CASES: dict[str, tuple[Path, Alter]] = {
             ),
             data=bytes(832_048),
         ),
+    ),
+    "exponents of other rows than there are": (
+        IN_BYTES,
+        tensors(F, set_in("core.exponents", "shape", value=[2, 2, 4])),
+    ),
+    "exponents of another type": (IN_BYTES, tensors(F, set_in("core.exponents", "dtype", value="BOOL"))),
+    "bytes without exponents": (
+        IN_BYTES,
+        tensors(F, lambda header: header.update({"cores.exponents": header.pop("core.exponents")})),
+    ),
+    "exponents of nothing": (
+        SUMMARY,
+        tensors(F, lambda header: header.update({"users.exponents": header.pop("user")})),
     ),
     "a million rows in a kilobyte, by its footer": (SUMMARY, many_rows(None)),
     "a million rows in a kilobyte, by its pages": (SUMMARY, many_rows(parquet(["film"] * 1_000_000))),

@@ -36,6 +36,9 @@ REGIMES: tuple[Regime, ...] = ("shared", "fresh")
 Targets = Literal["tied", "separate"]
 """`tied`: the input at t + 1 is the target at t (the paper). `separate`: targets have queries of their own."""
 
+Precision = Literal["float32", "float16", "int8"]
+"""Of stored numbers; `int8` is a byte each and a power of two for each row of them (`block_floats`)."""
+
 MAX_LENGTH = 8192
 """Positions of a sequence or a history: attention holds a table of every position by every other."""
 
@@ -427,6 +430,9 @@ class DistillConfig(Section):
         default="auto",
         description="of the item factor: the one learners train well with, or that of the teacher's item embedding, "
         "which learners that start at a teacher need",
+    )
+    precision: Literal["int8", "float32"] = Field(
+        default="int8", description="of the summary: a byte for each number and one for each row of them, or four bytes"
     )
     learners: tuple[str, ...] | None = Field(
         default=None,

@@ -99,8 +99,6 @@ def describe(
     """
     read, predict = summary.factors.query_pairs(summary.targets)
     parts = {**summary.factors._asdict(), "item_factor": summary.item_factor}
-    sizes = {name: tensor.numel() * tensor.element_size() for name, tensor in parts.items()}
-    sizes["item_ids"] = int(summary.item_ids.str.len_bytes().sum())
     titles = titles or {}
     return {
         "dataset": summary.details.get("dataset"),
@@ -115,7 +113,7 @@ def describe(
             regime: {"learning_rate": s.learning_rate, "steps": s.steps} for regime, s in summary.schedules.items()
         },
         "shapes": {**{name: list(tensor.shape) for name, tensor in parts.items()}, "item_ids": [summary.num_items]},
-        "bytes": {**sizes, "total": summary.size_bytes()},
+        "bytes": summary.bytes_by_part(),
         "inputs": _describe_role(read, summary.item_factor),
         "targets": _describe_role(predict, summary.item_factor),
         "examples": _examples(summary, read[:sequences], predict[:sequences], top, titles),

@@ -21,14 +21,16 @@ from torch import Tensor
 
 from seqdistill import __version__
 from seqdistill.artifacts import Details, Manifest, Strict, open_artifact, write_artifact
+from seqdistill.artifacts.compact import compacted, restored
 from seqdistill.artifacts.parquet import write_ids
 from seqdistill.artifacts.tensors import Shapes
-from seqdistill.config import MAX_LENGTH, Regime, Targets
+from seqdistill.block_floats import encoded_exactly, rounded
+from seqdistill.config import MAX_LENGTH, Precision, Regime, Targets
 from seqdistill.errors import SeqDistillError
 from seqdistill.json_values import Json
 from seqdistill.sequences import Sequences
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 ITEM_IDS, ITEM_ID = "item_ids.parquet", "item_id"
 """The id map of summaries and models, and its column."""
 
@@ -68,6 +70,16 @@ class Factors(NamedTuple):
             return queries[:, :-1], queries[:, 1:]
         read, predict = queries.chunk(2, dim=-1)
         return read, predict
+
+    def rounded(self, targets: Targets) -> "Factors":
+        """What bytes can hold of them; what is read and what is predicted have a scale of their own."""
+        blocks = self.blocks(targets)
+        return Factors(*(rounded(factor, blocks.get(name, 1)) for name, factor in self._asdict().items()))
+
+    @staticmethod
+    def blocks(targets: Targets) -> dict[str, int]:
+        """In how many blocks the rows of a factor are stored, where in more than one; see `block_floats`."""
+        return {"core": 2} if targets == "separate" else {}
 
 
 @dataclass(frozen=True)
@@ -155,6 +167,8 @@ class Summary:
     def save(self, path: str | Path) -> None:
         """Write a summary folder: factors, item factor, item ids and a manifest with the SHA-256 of each.
 
+        Nothing is rounded: tensors that bytes can hold are stored so, and others in float32.
+
         Raises:
             SeqDistillError: if the folder exists and is not a summary, or cannot be written.
         """
@@ -162,7 +176,10 @@ class Summary:
             Path(path),
             kind="summary",
             version=FORMAT_VERSION,
-            tensors={FACTORS: self.factors._asdict(), ITEM_FACTOR: {"item": self.item_factor}},
+            tensors={
+                FACTORS: compacted(self.factors._asdict(), Factors.blocks(self.targets)),
+                ITEM_FACTOR: compacted({"item": self.item_factor}),
+            },
             extra_files={ITEM_IDS: lambda file: write_ids(self.item_ids, ITEM_ID, file)},
             manifest={
                 "versions": {"seqdistill": __version__, "torch": torch.__version__},
@@ -190,21 +207,39 @@ class Summary:
                 raise SeqDistillError(f"{folder}: the factors' shapes do not fit together; the summary was altered")
             item_ids = artifact.ids(ITEM_IDS, column=ITEM_ID, rows=shapes["item"][0])
             return cls(
-                Factors(**artifact.tensors(FACTORS, finite=True)),
-                artifact.tensors(ITEM_FACTOR, finite=True)["item"],
+                Factors(**restored(artifact.tensors(FACTORS, finite=True))),
+                restored(artifact.tensors(ITEM_FACTOR, finite=True))["item"],
                 item_ids,
                 manifest.targets,
                 {regime: Schedule(s.learning_rate, s.steps) for regime, s in manifest.schedules.items()},
                 artifact.manifest["details"],
             )
 
-    def size_bytes(self, *, factors: bool = True) -> int:
-        """Bytes of the item factor and the item ids and, if asked for, of U, T and the core.
+    @property
+    def precision(self) -> Precision:
+        """`int8` where a byte for each number and one for each block of them hold all (see `block_floats`)."""
+        tensors, blocks = self._tensors, Factors.blocks(self.targets)
+        held = (encoded_exactly(tensor, blocks.get(name, 1)) for name, tensor in tensors.items())
+        return "float32" if any(encoded is None for encoded in held) else "int8"
 
-        The folder adds a few kB of headers.
-        """
-        tensors = (self.item_factor, *(self.factors if factors else ()))
-        return sum(t.numel() * t.element_size() for t in tensors) + int(self.item_ids.str.len_bytes().sum())
+    def bytes_by_part(self) -> dict[str, int]:
+        """Bytes of each factor, the item factor, the item ids and all of them; a folder adds a few kB of headers."""
+        blocks = Factors.blocks(self.targets)
+        held = {
+            name: sum(part.nbytes for part in compacted({name: tensor}, blocks).values())
+            for name, tensor in self._tensors.items()
+        }
+        held["item_ids"] = int(self.item_ids.str.len_bytes().sum())
+        return {**held, "total": sum(held.values())}
+
+    def size_bytes(self, *, factors: bool = True) -> int:
+        """Bytes of the item factor and the item ids and, if asked for, of U, T and the core; see `bytes_by_part`."""
+        parts = self.bytes_by_part()
+        return parts["total"] if factors else parts[ITEM_FACTOR] + parts["item_ids"]
+
+    @property
+    def _tensors(self) -> dict[str, Tensor]:
+        return {**self.factors._asdict(), ITEM_FACTOR: self.item_factor}
 
 
 class ScheduleEntry(Strict):
@@ -215,7 +250,7 @@ class ScheduleEntry(Strict):
 
 
 class SummaryManifest(Manifest):
-    """The manifest of a summary, format 2."""
+    """The manifest of a summary, format 3."""
 
     targets: Targets
     schedules: dict[Regime, ScheduleEntry]
@@ -227,7 +262,12 @@ def _without_shapes(manifest: Json) -> Json:
     return {key: value for key, value in manifest.items() if key != "shapes"}
 
 
-MIGRATIONS = {1: _without_shapes}
+def _same(manifest: Json) -> Json:
+    """Format 2 had no tensors in bytes, and was the same otherwise."""
+    return manifest
+
+
+MIGRATIONS = {1: _without_shapes, 2: _same}
 
 
 def _fit(shapes: Shapes, targets: Targets) -> bool:

@@ -1,12 +1,12 @@
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
 
-from seqdistill.api import Run
 from seqdistill.config import REGIMES, CompareConfig
-from seqdistill.evaluation.precision import PRECISIONS, item_factor_bytes, rounded, summary_bytes
-from seqdistill.evaluation.rows import RowSpec, Sizes, planned_rows, sequence_row
+from seqdistill.evaluation.precision import PRECISIONS, rounded, row_bytes
+from seqdistill.evaluation.rows import RowSpec, Sizes, item_bytes, planned_rows, sequence_row
 
 SIZES = Sizes(
     num_sequences=20,
@@ -18,6 +18,7 @@ SIZES = Sizes(
         "item_ids": 5_000,
         "total": 312_600,
     },
+    precision="float32",
     windows=5_000,
     items_per_window=40.0,
     length=50,
@@ -87,13 +88,20 @@ def test_equal_bytes_are_equal_to_within_a_sequence(targets: str) -> None:
 
 
 def test_bytes_by_hand() -> None:
-    # Hard and shared: item factor, ids, and 4 bytes an item; hard and fresh: no item factor.
-    assert SIZES.weight(20, "shared", "hard") == 40_000 + 5_000 + 20 * 40 * 4
-    assert SIZES.weight(20, "fresh", "hard") == 5_000 + 20 * 40 * 4
+    # Hard and shared: item factor, ids, and 2 bytes an item; hard and fresh: no item factor.
+    assert SIZES.weight(20, "shared", "hard") == 40_000 + 5_000 + 20 * 40 * 2
+    assert SIZES.weight(20, "fresh", "hard") == 5_000 + 20 * 40 * 2
     # A soft target is a state of 32 numbers; the last item of a window is read by nobody.
-    assert SIZES.weight(20, "fresh", "soft") == 40_000 + 5_000 + 20 * 39 * (4 + 32 * 4)
-    assert SIZES.weight(20, "shared", "soft", generated=True) == 40_000 + 5_000 + 20 * 50 * (4 + 32 * 4)
-    assert SIZES.of_equal_bytes("fresh", "hard") == (312_600 - 5_000) // 160
+    assert SIZES.weight(20, "fresh", "soft") == 40_000 + 5_000 + 20 * 39 * (2 + 32 * 4)
+    assert SIZES.weight(20, "shared", "soft", generated=True) == 40_000 + 5_000 + 20 * 50 * (2 + 32 * 4)
+    assert SIZES.of_equal_bytes("fresh", "hard") == (312_600 - 5_000) // 80
+    # Beside a summary in bytes, states are in bytes too, with the power of two that each shares.
+    assert replace(SIZES, precision="int8").weight(20, "fresh", "soft") == 45_000 + 20 * 39 * (2 + 33)
+
+
+@pytest.mark.parametrize(("num_items", "size"), [(255, 1), (256, 2), (65_535, 2), (65_536, 4), (2**32, 8)])
+def test_an_item_takes_the_bytes_that_tell_all_items_and_padding_apart(num_items: int, size: int) -> None:
+    assert item_bytes(num_items) == size
 
 
 def test_from_as_many_as_the_log_has_all_kinds_are_one_row() -> None:
@@ -112,16 +120,17 @@ def test_a_summary_of_few_bytes_still_gets_one_sequence_to_compare_with() -> Non
 
 def test_precisions_weigh_less_and_stay_near() -> None:
     factor = torch.randn(50, 16, generator=torch.Generator().manual_seed(0)) * torch.logspace(-3, 3, 50)[:, None]
-    assert [item_factor_bytes(factor, p) for p in PRECISIONS] == [50 * 16 * 4, 50 * 16 * 2, 50 * 16 + 50 * 4]
+    assert [row_bytes(16, precision) for precision in PRECISIONS] == [64, 32, 17]
     assert torch.equal(rounded(factor, "float32"), factor)
     largest = factor.abs().amax(1, keepdim=True)
     assert ((rounded(factor, "float16") - factor).abs() <= largest / 1024).all()
-    assert ((rounded(factor, "int8") - factor).abs() <= largest / 127 / 2 * 1.001).all()
+    assert ((rounded(factor, "int8") - factor).abs() <= largest / 64).all()
     assert torch.equal(rounded(torch.zeros(2, 3), "int8"), torch.zeros(2, 3))
 
 
-def test_bytes_of_a_summary_are_what_it_stores(planted_run: tuple[Run, str]) -> None:
-    summary = planted_run[0].summary
-    weights = summary_bytes(summary)
-    assert weights["total"] == summary.size_bytes() == sum(v for k, v in weights.items() if k != "total")
-    assert summary_bytes(summary, "int8")["total"] < summary_bytes(summary, "float16")["total"] < weights["total"]
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_other_precisions_than_the_summarys_have_rows_of_their_own(precision: Literal["float32", "int8"]) -> None:
+    rows = by_key(replace(SIZES, precision=precision)).values()
+    others = {row.precision for row in rows if row.group == "precision"}
+    assert others == set(PRECISIONS) - {precision}
+    assert all(row.precision is None for row in rows if row.group != "precision")

@@ -155,6 +155,7 @@ def paper_settings(config: DistillConfig) -> DistillConfig:
             "learner_start": "random",
             "learner_pool": 0,
             "alignment_weight": 1.0,
+            "precision": "float32",
         }
     )
 

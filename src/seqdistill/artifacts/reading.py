@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 import polars as pl
 
+from seqdistill.artifacts.compact import compact_shapes
 from seqdistill.artifacts.documents import MAX_DOCUMENT_BYTES
 from seqdistill.artifacts.folders import recover
 from seqdistill.artifacts.manifest import (
     MANIFEST,
     AnyManifest,
-    Dtype,
     FileEntry,
     M,
     TensorEntry,
@@ -105,17 +105,13 @@ class Artifact:
         with self.open(f"{stem}.safetensors") as stream:
             return self._header(stem, stream).tensors
 
-    def shapes(self, stem: str, *, dtype: Dtype = "F32") -> Shapes:
-        """Name -> shape of the tensors of a safetensors file; see `entries`.
+    def shapes(self, stem: str) -> Shapes:
+        """Name -> shape of the float32 tensors that a safetensors file holds; see `entries` and `compact`.
 
         Raises:
             SeqDistillError: if the header is damaged, says something else than the manifest, or has other elements.
         """
-        name = f"{stem}.safetensors"
-        found = self.entries(stem)
-        if other := sorted({entry.dtype for entry in found.values()} - {dtype}):
-            raise SeqDistillError(f"{self.path / name} holds {other[0]} where {dtype} must be; it was altered")
-        return {name: tuple(entry.shape) for name, entry in found.items()}
+        return compact_shapes(self.entries(stem), self.path / f"{stem}.safetensors")
 
     def tensors(self, stem: str, *, finite: bool = False) -> "dict[str, Tensor]":
         """The tensors of a safetensors file.

@@ -22,7 +22,7 @@ from seqdistill.distillation.start import start_factors
 from seqdistill.distillation.validation import Validation
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.metrics import SELECTION
-from seqdistill.item_scale import rescaled, usual_scale
+from seqdistill.item_scale import rescaled, rounded_items, usual_scale
 from seqdistill.learners.scale import rms
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import (
@@ -161,7 +161,7 @@ class Distillation:
         self.started = time.perf_counter()
         self.dataset, self.config, self.seed, self.keeper = dataset, config, seed, keeper
         self.validation = validation
-        teacher = at_item_scale(teacher, config)
+        teacher = as_summary_holds(teacher, config)
         self.item_factor = teacher.model.embedding.detach()
         self.rng = torch.Generator().manual_seed(derive_seed(seed, "distill"))
         # A pool of 0 means new learners every time; else every architecture has at least one.
@@ -337,15 +337,20 @@ class Distillation:
 
     def _summary(self) -> Summary:
         factors = Factors(*(f.detach().cpu().clone() for f in self.factors))
+        if self.config.precision == "int8":
+            factors = factors.rounded(self.config.targets)
         return Summary(factors, self.item_factor.cpu(), self.dataset.item_ids, self.config.targets)
 
 
-def at_item_scale(teacher: FittedToLog, config: DistillConfig) -> FittedToLog:
-    """The teacher, its item embedding at the scale that the settings want of an item factor; see `item_scale`."""
-    if config.item_scale == "teacher" or config.learner_start == "teacher":
-        # What learners start from are parameters that know the teacher's own scale.
-        return teacher
-    return dataclasses.replace(teacher, model=rescaled(teacher.model, usual_scale(teacher.model.embedding)))
+def as_summary_holds(teacher: FittedToLog, config: DistillConfig) -> FittedToLog:
+    """The teacher, its item embedding at the scale and precision that the settings want of an item factor."""
+    model = teacher.model
+    # Where learners start from early parameters of the teacher, these know its own scale.
+    if config.item_scale == "auto" and config.learner_start != "teacher":
+        model = rescaled(model, usual_scale(model.embedding))
+    if config.precision == "int8":
+        model = rounded_items(model)
+    return dataclasses.replace(teacher, model=model)
 
 
 def _outcome(distilled: Distilled) -> Snapshot:
@@ -364,7 +369,7 @@ def _outcome(distilled: Distilled) -> Snapshot:
 
 def _restored(kept: Snapshot, dataset: Dataset, teacher: FittedToLog, config: DistillConfig) -> Distilled:
     values = kept.values
-    item_factor = at_item_scale(teacher, config).model.embedding.detach().cpu()
+    item_factor = as_summary_holds(teacher, config).model.embedding.detach().cpu()
     start = Summary(_factors(kept, "start"), item_factor, dataset.item_ids, config.targets)
     best = dataclasses.replace(start, factors=_factors(kept, "best")) if values["best_step"] > 0 else start
     return Distilled(best, start, values["best_step"], values["validation"], values["seconds"], values["skips"])

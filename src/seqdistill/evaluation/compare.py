@@ -19,7 +19,6 @@ from seqdistill.data.dataset import Dataset
 from seqdistill.disk import writing
 from seqdistill.evaluation.coresets import RealSequences, mean_embedding
 from seqdistill.evaluation.opening import LabOpening
-from seqdistill.evaluation.precision import summary_bytes
 from seqdistill.evaluation.report import render_report
 from seqdistill.evaluation.rows import Sizes
 from seqdistill.evaluation.scoreboard import FULL, HEADLINE, Scoreboard
@@ -94,7 +93,7 @@ def run_comparison(given: Comparison, store: Store, device: torch.device, progre
     remedy = "lower compare.workers and ask again: the rows that are done are kept"
     with Workers(opening, count, remedy=remedy) as workers:
         paper = None if given.paper is None else (given.paper.num_sequences, given.paper.size_bytes())
-        board = Scoreboard(given.dataset, given.config, given.summary, paper, sizes_of(given), store, workers, progress)
+        board = Scoreboard(given.dataset, given.config, paper, sizes_of(given), store, workers, progress)
         try:
             board.measure()
         finally:
@@ -113,7 +112,8 @@ def sizes_of(given: Comparison) -> Sizes:
     real = RealSequences(dataset, summary.length, mean_embedding(summary.item_factor))
     return Sizes(
         summary.num_sequences,
-        summary_bytes(summary),
+        summary.bytes_by_part(),
+        summary.precision,
         len(real),
         real.mean_items,
         summary.length,
@@ -182,7 +182,8 @@ def _document(given: Comparison, board: Scoreboard, workers: int, peak_mib: floa
             "rank": [summary.factors.user.shape[1], summary.factors.time.shape[1]],
             "targets": summary.targets,
             "command": given.made_by,
-            "bytes": summary_bytes(summary),
+            "precision": summary.precision,
+            "bytes": summary.bytes_by_part(),
         },
         "headline_metric": HEADLINE,
         "metrics": list(rows[0]["metrics"]),

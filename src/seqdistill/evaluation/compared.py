@@ -16,7 +16,7 @@ from seqdistill.data.dataset import Dataset
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.compare import Comparison
 from seqdistill.evaluation.store import INPUTS
-from seqdistill.item_scale import at_scale_of
+from seqdistill.item_scale import at_scale_of, holds
 from seqdistill.json_values import Json
 from seqdistill.learners import Recommender
 from seqdistill.models import TrainedModel, check_code
@@ -25,9 +25,6 @@ from seqdistill.runs import PAPER, RESULT, TEACHER, is_run, summary_folder
 from seqdistill.seeding import derive_seed
 from seqdistill.summary import Summary
 from seqdistill.teaching import fit_teacher
-
-SAME_FACTOR = 1e-6
-"""Largest difference between a teacher's embedding and the item factor that came from it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +151,7 @@ class Compared:
             raise SeqDistillError(f"{place} is a teacher of another catalogue; give that of the summary with --teacher")
         factor = self.summary.item_factor
         embedding = at_scale_of(factor, teacher.recommender).embedding.detach()
-        same = embedding.shape == factor.shape and bool((embedding - factor).abs().max() <= SAME_FACTOR)
+        same = embedding.shape == factor.shape and holds(factor, embedding)
         if not same and notify is not None:
             notify(
                 "the teacher's item embedding is not the summary's item factor: its soft targets go with its own "

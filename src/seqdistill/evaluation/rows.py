@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from seqdistill.config import REGIMES, CompareConfig, Regime
-from seqdistill.evaluation.precision import PRECISIONS, Precision
+from seqdistill.config import REGIMES, CompareConfig, Precision, Regime
+from seqdistill.evaluation.precision import PRECISIONS, row_bytes
 
 Group = Literal["reference", "control", "hard", "soft", "distilled", "precision", "size"]
 """Heading of a row; `precision` and `size` are measured for other tables than the main one."""
@@ -44,9 +44,13 @@ UNTRAINED: tuple[Source, ...] = ("teacher", "popularity", "markov")
 UNSEARCHED: tuple[Source, ...] = (*UNTRAINED, "untrained")
 """Rows without a schedule: nothing is trained."""
 
-ITEM_BYTES = 4
-STATE_BYTES = 4
-"""Of an item, and of a number of a soft target, in a stored sequence."""
+COUNT_BYTES = 4
+"""Of how often an item comes."""
+
+
+def item_bytes(num_items: int) -> int:
+    """Bytes of an item in a stored sequence: those of the smallest integer that tells all items and padding apart."""
+    return next(size for size in (1, 2, 4, 8) if num_items < 256**size)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class RowSpec:
         sequences: how many.
         size: which of the sizes that is.
         num_bytes: of what it trains on.
-        precision: of the item factor.
+        precision: of the item factor; None for that of the summary.
         schedule_of: key of the row whose schedule it takes instead of searching for its own.
     """
 
@@ -76,7 +80,7 @@ class RowSpec:
     sequences: int | None = None
     size: str | None = None
     num_bytes: int = 0
-    precision: Precision = "float32"
+    precision: Precision | None = None
     schedule_of: str | None = None
 
     @property
@@ -97,6 +101,7 @@ class Sizes:
     Attributes:
         num_sequences: n.
         summary: bytes of the summary, by part and in total.
+        precision: of its numbers, and of soft targets that go with its item factor.
         windows: training windows the log has.
         items_per_window: of a real sequence, on average.
         length: positions of a generated sequence.
@@ -108,6 +113,7 @@ class Sizes:
 
     num_sequences: int
     summary: dict[str, int]
+    precision: Precision
     windows: int
     items_per_window: float
     length: int
@@ -125,9 +131,14 @@ class Sizes:
         """Bytes of one sequence: its items and, where targets are soft, a state for each item that is read."""
         items = float(self.length) if generated else self.items_per_window
         if targets == "hard":
-            return ITEM_BYTES * items
+            return self.item_bytes * items
         read = items if generated else items - 1
-        return (ITEM_BYTES + STATE_BYTES * self.dim) * read
+        return (self.item_bytes + row_bytes(self.dim, self.precision)) * read
+
+    @property
+    def item_bytes(self) -> int:
+        """Of an item in a sequence."""
+        return item_bytes(self.num_items)
 
     def weight(self, count: int, regime: Regime, targets: HardOrSoft, *, generated: bool = False) -> int:
         """Bytes of so many sequences with what goes with them."""
@@ -204,7 +215,7 @@ def _references(sizes: Sizes) -> Iterator[RowSpec]:
     yield RowSpec("full/shared", "full data, item factor", "reference", "full", "shared", num_bytes=with_factor)
     yield RowSpec("teacher", "the teacher itself", "reference", "teacher", num_bytes=sizes.log)
     factor_only = sizes.fixed("shared", "hard")
-    counts = sizes.summary["item_ids"] + ITEM_BYTES * sizes.num_items
+    counts = sizes.summary["item_ids"] + COUNT_BYTES * sizes.num_items
     yield RowSpec("popularity", "popularity", "control", "popularity", num_bytes=counts)
     yield RowSpec("markov", "first-order Markov", "control", "markov", num_bytes=sizes.log)
     yield RowSpec("untrained/shared", "item factor, untrained", "control", "untrained", "shared", num_bytes=factor_only)
@@ -228,7 +239,7 @@ def _distilled(sizes: Sizes, paper: tuple[int, int] | None) -> Iterator[RowSpec]
             f"distilled/{regime}", "distilled", "distilled", "distilled", regime, "soft", n, "n", num_bytes=total
         )
     for regime in REGIMES:
-        weight = sizes.fixed(regime, "hard") + ITEM_BYTES * n * sizes.length
+        weight = sizes.fixed(regime, "hard") + sizes.item_bytes * n * sizes.length
         key = f"decoded/{regime}"
         yield RowSpec(key, "distilled, hard-decoded", "distilled", "decoded", regime, "hard", n, "n", weight)
     if paper is not None:
@@ -236,8 +247,8 @@ def _distilled(sizes: Sizes, paper: tuple[int, int] | None) -> Iterator[RowSpec]
         for regime in REGIMES:
             size = "n" if count == n else None
             yield RowSpec(f"paper/{regime}", name, "distilled", "paper", regime, "soft", count, size, weight)
-    for precision in PRECISIONS[1:]:
-        for regime in REGIMES:
+    for precision in PRECISIONS:
+        for regime in REGIMES if precision != sizes.precision else ():
             yield RowSpec(
                 f"precision/{precision}/{regime}",
                 "distilled",

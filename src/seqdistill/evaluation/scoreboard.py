@@ -14,14 +14,13 @@ from seqdistill.evaluation.breakdown import Bucket, by_history, by_popularity
 from seqdistill.evaluation.intervals import mean_intervals
 from seqdistill.evaluation.lab import Outcome, Point, Task
 from seqdistill.evaluation.metrics import Floats
-from seqdistill.evaluation.precision import PRECISIONS, summary_bytes
+from seqdistill.evaluation.precision import PRECISIONS, row_bytes
 from seqdistill.evaluation.random_sequences import RandomSequences
 from seqdistill.evaluation.rows import RowSpec, Sizes, as_json, planned_rows
 from seqdistill.evaluation.store import Measured, Store
 from seqdistill.evaluation.table import spread_of
 from seqdistill.json_values import Json
 from seqdistill.progress import Progress
-from seqdistill.summary import Summary
 from seqdistill.workers import Workers
 
 HEADLINE = "ndcg@10"
@@ -40,7 +39,6 @@ class Scoreboard:
     Attributes:
         dataset: the log.
         config: all settings.
-        summary: in question.
         paper: number of sequences and bytes of a summary distilled as the paper does, if there is one.
         sizes: of both.
         store: keeps rows.
@@ -50,7 +48,6 @@ class Scoreboard:
 
     dataset: Dataset
     config: Config
-    summary: Summary
     paper: tuple[int, int] | None
     sizes: Sizes
     store: Store
@@ -158,12 +155,13 @@ class Scoreboard:
         ]
 
     def precisions_json(self) -> list[Json]:
-        """What item factors of fewer bits weigh, and what they keep."""
+        """What item factors of more or fewer bits weigh, and what they keep."""
         entries: list[Json] = []
         for precision in PRECISIONS if self.complete else ():
-            weight = summary_bytes(self.summary, precision)["total"]
+            held, num_items = self.sizes.summary, self.sizes.num_items
+            weight = held["total"] - held["item_factor"] + num_items * row_bytes(self.sizes.dim, precision)
             for regime in REGIMES:
-                key = f"distilled/{regime}" if precision == "float32" else f"precision/{precision}/{regime}"
+                key = f"distilled/{regime}" if precision == self.sizes.precision else f"precision/{precision}/{regime}"
                 values = self._values(key)
                 metrics = {name: spread_of([float(m) for m in v.mean(1)])._asdict() for name, v in values.items()}
                 entries.append({"item_factor": precision, "bytes": weight, "regime": regime, "metrics": metrics})

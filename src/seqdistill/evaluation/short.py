@@ -17,7 +17,7 @@ from seqdistill.data.prepared import opened, sendable
 from seqdistill.distillation.loop import Distilled
 from seqdistill.evaluation.coresets import RealSequences, mean_embedding
 from seqdistill.evaluation.kept import KeptRows, title_of
-from seqdistill.evaluation.rows import ITEM_BYTES
+from seqdistill.evaluation.rows import item_bytes
 from seqdistill.evaluation.sources import SequencesOf, noise
 from seqdistill.evaluation.table import Evaluator, Row
 from seqdistill.members import processes_for
@@ -183,7 +183,8 @@ class _Contents:
         def draw(seed: int) -> Sequences:
             return Sequences.from_windows(real.choose("random", count, seed), distilled.item_factor)
 
-        return draw, distilled.size_bytes(factors=False) + count * (length + 1) * ITEM_BYTES
+        weight = count * (length + 1) * item_bytes(self.dataset.num_items)
+        return draw, distilled.size_bytes(factors=False) + weight
 
 
 def _make_apart(

@@ -11,9 +11,10 @@ from torch import Tensor
 from seqdistill.data.dataset import Dataset
 from seqdistill.distillation.start import generate_sequences, random_factors
 from seqdistill.evaluation.coresets import Choice, RealSequences, last_states
-from seqdistill.evaluation.precision import Precision, rounded
+from seqdistill.evaluation.precision import rounded
 from seqdistill.evaluation.rows import RowSpec
 from seqdistill.inspection import sharpness
+from seqdistill.item_scale import holds
 from seqdistill.learners import Recommender
 from seqdistill.seeding import derive_seed
 from seqdistill.sequences import Sequences
@@ -66,14 +67,24 @@ class Sources:
             return self.paper.sequences()
         if row.source == "decoded":
             return Sequences.from_windows(decoded(self.summary), self.summary.item_factor)
-        return at_precision(self.summary, row.precision).sequences()
+        if row.precision is not None:
+            return replace(self.summary, item_factor=rounded(self._item_factor, row.precision)).sequences()
+        return self.summary.sequences()
+
+    @property
+    def _item_factor(self) -> Tensor:
+        """V in all its bits, where the teacher has it."""
+        embedding, stored = self.teacher.embedding.detach().cpu(), self.summary.item_factor
+        return embedding if embedding.shape == stored.shape and holds(stored, embedding) else stored
 
     @torch.no_grad()
     def _soft(self, items: Tensor) -> Sequences:
-        """The teacher's prediction after every item; its state is the query of one."""
+        """The teacher's prediction after every item, stored as the summary is; its state is the query of one."""
         items = items.to(self.teacher.embedding.device)
-        states = [self.teacher(chunk) for chunk in torch.split(items, 256)]
-        return Sequences(items, torch.cat(states), items > 0, self.teacher.embedding.detach())
+        states = torch.cat([self.teacher(chunk) for chunk in torch.split(items, 256)])
+        precision = self.summary.precision
+        item_factor = rounded(self.teacher.embedding.detach(), precision)
+        return Sequences(items, rounded(states, precision), items > 0, item_factor)
 
     def _generated(self, count: int, seed: int) -> Tensor:
         """Sequences sampled from the teacher, as they come."""
@@ -93,8 +104,3 @@ def noise(summary: Summary, seed: int) -> Sequences:
 def decoded(summary: Summary) -> Tensor:
     """The likeliest item of every synthetic position, int64 [n, l] of ids."""
     return sharpness(summary.queries(), summary.item_factor).top_item + 1
-
-
-def at_precision(summary: Summary, precision: Precision) -> Summary:
-    """The same summary with its item factor stored in fewer bits; what it says changes with it."""
-    return replace(summary, item_factor=rounded(summary.item_factor, precision))

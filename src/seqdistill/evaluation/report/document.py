@@ -147,7 +147,7 @@ class EquivalentCoreset(_Part):
 
 
 class Precision(_Part):
-    """What an item factor of fewer bits keeps."""
+    """What an item factor of more or fewer bits keeps."""
 
     item_factor: Text = ""
     bytes: Number = None

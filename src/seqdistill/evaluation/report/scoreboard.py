@@ -213,7 +213,7 @@ def parts_table(comparison: Comparison) -> Table | None:
 
 
 def precisions(comparison: Comparison) -> Table | None:
-    """What an item factor of fewer bits keeps."""
+    """What an item factor of more or fewer bits keeps."""
     if not comparison.costs.precisions:
         return None
     names = [comparison.headline_metric, *_others(comparison)]
@@ -226,7 +226,7 @@ def precisions(comparison: Comparison) -> Table | None:
             spread = found.metrics.get(name)
             cells.append(Cell() if spread is None else tables.metric(name, spread.mean, spread.std))
         lines.append(Line(cells))
-    return plain_table("precisions", "Quality at fewer bits of the item factor", columns, lines)
+    return plain_table("precisions", "Quality by the bits of the item factor", columns, lines)
 
 
 def coverage(comparison: Comparison) -> Table | None:

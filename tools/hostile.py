@@ -224,6 +224,21 @@ def in_data(number: bytes) -> Alter:
     return alter
 
 
+def loudest(name: str) -> Alter:
+    """The largest codes with the largest exponents: 127 x 2^127 is beyond float32."""
+
+    def alter(folder: Path) -> None:
+        whole = bytearray((folder / F).read_bytes())
+        length = int.from_bytes(whole[:8], "little")
+        header = json.loads(whole[8 : 8 + length])
+        for part in (name, f"{name}.exponents"):
+            begin, end = (8 + length + offset for offset in header[part]["data_offsets"])
+            whole[begin:end] = bytes([127]) * (end - begin)
+        replace(F, bytes(whole))(folder)
+
+    return alter
+
+
 CASES: dict[str, tuple[Path, Alter]] = {
     "shape of 10^18 numbers": (SUMMARY, tensors(F, set_in("core", "shape", value=[10**6, 10**6, 10**6]))),
     "shape that overflows": (SUMMARY, tensors(F, set_in("core", "shape", value=[2**32, 2**32, 1]))),
@@ -268,6 +283,7 @@ CASES: dict[str, tuple[Path, Alter]] = {
         IN_BYTES,
         tensors(F, set_in("core.exponents", "shape", value=[2, 2, 4])),
     ),
+    "infinity of a byte and an exponent": (IN_BYTES, loudest("core")),
     "exponents of another type": (IN_BYTES, tensors(F, set_in("core.exponents", "dtype", value="BOOL"))),
     "bytes without exponents": (
         IN_BYTES,

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from seqdistill import __version__
 from seqdistill.artifacts import Details, Manifest, Strict, open_artifact, write_artifact
-from seqdistill.artifacts.compact import compacted, restored
+from seqdistill.artifacts.compact import compacted
 from seqdistill.artifacts.parquet import write_ids
 from seqdistill.artifacts.tensors import Shapes
 from seqdistill.block_floats import encoded_exactly, rounded
@@ -207,8 +207,8 @@ class Summary:
                 raise SeqDistillError(f"{folder}: the factors' shapes do not fit together; the summary was altered")
             item_ids = artifact.ids(ITEM_IDS, column=ITEM_ID, rows=shapes["item"][0])
             return cls(
-                Factors(**restored(artifact.tensors(FACTORS, finite=True))),
-                restored(artifact.tensors(ITEM_FACTOR, finite=True))["item"],
+                Factors(**artifact.floats(FACTORS)),
+                artifact.floats(ITEM_FACTOR)["item"],
                 item_ids,
                 manifest.targets,
                 {regime: Schedule(s.learning_rate, s.steps) for regime, s in manifest.schedules.items()},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 import polars as pl
 
-from seqdistill.artifacts.compact import compact_shapes
+from seqdistill.artifacts.compact import compact_shapes, restored
 from seqdistill.artifacts.documents import MAX_DOCUMENT_BYTES
 from seqdistill.artifacts.folders import recover
 from seqdistill.artifacts.manifest import (
@@ -113,6 +113,16 @@ class Artifact:
         """
         return compact_shapes(self.entries(stem), self.path / f"{stem}.safetensors")
 
+    def floats(self, stem: str) -> "dict[str, Tensor]":
+        """The float32 tensors of a safetensors file whose `shapes` were asked for.
+
+        Raises:
+            SeqDistillError: if it is damaged, says something else than the manifest, or a number is not finite.
+        """
+        tensors = restored(self.tensors(stem))
+        self._expect_finite(stem, tensors)
+        return tensors
+
     def tensors(self, stem: str, *, finite: bool = False) -> "dict[str, Tensor]":
         """The tensors of a safetensors file.
 
@@ -128,8 +138,8 @@ class Artifact:
             digest = hashlib.sha256()
             tensors = read_data(stream, self._header(stem, stream), digest, self.path / name)
             self._compare(name, digest.hexdigest())
-        if finite and (wild := not_finite(tensors)):
-            raise SeqDistillError(f"{self.path / name}: tensor {wild[:80]!r} holds numbers that are not finite")
+        if finite:
+            self._expect_finite(stem, tensors)
         return tensors
 
     def ids(self, name: str, *, column: str, rows: int) -> pl.Series:
@@ -175,6 +185,11 @@ class Artifact:
         if expected is not None and expected != header.tensors:
             raise SeqDistillError(f"{self.path / name} holds other tensors than {MANIFEST} says; restore both")
         return header
+
+    def _expect_finite(self, stem: str, tensors: "Mapping[str, Tensor]") -> None:
+        if wild := not_finite(tensors):
+            file = self.path / f"{stem}.safetensors"
+            raise SeqDistillError(f"{file}: tensor {wild[:80]!r} holds numbers that are not finite")
 
     def _compare(self, name: str, digest: str) -> None:
         if digest != self.files[name].sha256:

@@ -72,7 +72,7 @@ def test_blocks_are_told_from_what_they_would_round() -> None:
     assert encoded_exactly(torch.tensor([[1000.0, 1.0]]), blocks=2) is not None
 
 
-def test_every_code_and_exponent_means_something() -> None:
+def test_no_code_with_any_exponent_is_not_a_number() -> None:
     codes = torch.arange(-128, 128, dtype=torch.int8)
     exponents = torch.arange(-128, 128, dtype=torch.int8)[:, None]
     assert not decode(Blocks(codes.expand(256, 256), exponents)).isnan().any()

@@ -24,7 +24,7 @@ from seqdistill.artifacts import Details, Manifest, Strict, open_artifact, write
 from seqdistill.artifacts.compact import compacted
 from seqdistill.artifacts.parquet import write_ids
 from seqdistill.artifacts.tensors import Shapes
-from seqdistill.block_floats import encoded_exactly, rounded
+from seqdistill.block_floats import rounded
 from seqdistill.config import MAX_LENGTH, Precision, Regime, Targets
 from seqdistill.errors import SeqDistillError
 from seqdistill.json_values import Json
@@ -218,9 +218,8 @@ class Summary:
     @property
     def precision(self) -> Precision:
         """`int8` where a byte for each number and one for each block of them hold all (see `block_floats`)."""
-        tensors, blocks = self._tensors, Factors.blocks(self.targets)
-        held = (encoded_exactly(tensor, blocks.get(name, 1)) for name, tensor in tensors.items())
-        return "float32" if any(encoded is None for encoded in held) else "int8"
+        stored = compacted(self._tensors, Factors.blocks(self.targets)).values()
+        return "int8" if all(part.dtype == torch.int8 for part in stored) else "float32"
 
     def bytes_by_part(self) -> dict[str, int]:
         """Bytes of each factor, the item factor, the item ids and all of them; a folder adds a few kB of headers."""

@@ -4,7 +4,6 @@ All ways start from the same teacher where its settings are the same; test items
 """
 
 import json
-import re
 import time
 
 import torch
@@ -32,7 +31,7 @@ ROWS = "rows.json"
 
 
 def measure(study: AblationStudy, around: Surroundings) -> Json:
-    """The rows of all variants; a variant that was measured before by the same settings is read."""
+    """The rows of all variants; one that was measured before by the same settings, in whatever study, is read."""
     config = study.settings()
     rows: list[Json] = []
     logs: dict[str, Json] = {}
@@ -42,7 +41,8 @@ def measure(study: AblationStudy, around: Surroundings) -> Json:
             dataset = around.log(study.data, settings.data)
             logs[dataset.fingerprint] = describe_log(dataset)
             around.tell(f"{study.name}: {variant.name} ({number} of {len(study.variants)})")
-            rows += _variant(study, variant, dataset, around)
+            measured = _measured(study, variant, dataset, around)
+            rows += [{"variant": variant.name, "overrides": variant.config, **row} for row in measured]
     return {
         "format": "seqdistill/ablation",
         "versions": versions(),
@@ -67,30 +67,34 @@ class one_thread:  # noqa: N801 - reads as a statement
         torch.set_num_threads(self._before)
 
 
-def _variant(study: AblationStudy, variant: Variant, dataset: Dataset, around: Surroundings) -> list[Json]:
+def _measured(study: AblationStudy, variant: Variant, dataset: Dataset, around: Surroundings) -> list[Json]:
+    """A row for each regime, kept by what decides it: the default stands in most tables, and is the same in all."""
     config = study.varied(variant).for_log(dataset.num_interactions)
-    request = {"data": dataset.fingerprint, "seeds": study.seeds, "config": config.model_dump(mode="json")}
-    folder = around.folder(study) / f"{re.sub('[^a-z0-9]+', '-', variant.name.lower())}-{digest_of(request)[:8]}"
-    if (folder / ROWS).is_file():
-        return json.loads((folder / ROWS).read_text(encoding="utf-8"))
-    teacher = _teacher(dataset, config, around)
-    stages = Stages(dataset, config, around.target, around.progress, {}, None)
-    distilled = stages.summary(teacher, config.distill, f"distilling: {variant.name}")
-    rows = [
-        {
-            "variant": variant.name,
-            "overrides": variant.config,
-            "regime": regime,
-            **_learners(dataset, config, distilled.summary, regime, study.seeds, around),
-            "best_step": distilled.best_step,
-            "bytes": distilled.summary.size_bytes(),
-            "seconds_distill": distilled.seconds,
-            "seconds_teacher": teacher.seconds,
-        }
-        for regime in REGIMES
-    ]
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / ROWS, rows)
+    request = {
+        "data": dataset.fingerprint,
+        "seeds": study.seeds,
+        "device": around.target.type,
+        "config": config.model_dump(mode="json"),
+    }
+    folder = around.work / "variants" / f"{dataset.name}-{digest_of(request)[:8]}"
+    with locked(folder, around.tell):
+        if (folder / ROWS).is_file():
+            return json.loads((folder / ROWS).read_text(encoding="utf-8"))
+        teacher = _teacher(dataset, config, around)
+        stages = Stages(dataset, config, around.target, around.progress, {}, None)
+        distilled = stages.summary(teacher, config.distill, f"distilling: {variant.name}")
+        rows = [
+            {
+                "regime": regime,
+                **_learners(dataset, config, distilled.summary, regime, study.seeds, around),
+                "best_step": distilled.best_step,
+                "bytes": distilled.summary.size_bytes(),
+                "seconds_distill": distilled.seconds,
+                "seconds_teacher": teacher.seconds,
+            }
+            for regime in REGIMES
+        ]
+        write_json(folder / ROWS, rows)
     return rows
 
 

@@ -254,8 +254,11 @@ def test_an_ablation_that_was_stopped_goes_on_with_the_variants_and_the_teacher_
     with pytest.raises(KeyboardInterrupt):
         ablation.measure(study, around)
     document = measure(study, around)
+    other = study.model_copy(update={"name": "others", "variants": study.variants[1:]})
+    others = measure(other, dataclasses.replace(around, studies={"others": other}))
     assert distilled == ["distilling: start only", "stopped", "distilling: steps"]
     assert taught == [1]
+    assert others["rows"] == document["rows"][2:]
     monkeypatch.undo()
     whole = ablation.measure(study, WithLog({"ways": study}, tmp_path / "whole", device="cpu", dataset=dataset))
     assert timeless(document["rows"]) == timeless(whole["rows"])

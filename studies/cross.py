@@ -1,9 +1,9 @@
 """Several architectures trained on one summary, each beside its own full-data figure."""
 
 from seqdistill.config import Config
+from seqdistill.evaluation.store import Store
 from seqdistill.json_values import Json
 from studies import scoreboard
-from studies.keeping import current
 from studies.study import CrossStudy, ScoreboardStudy, base_of
 from studies.surroundings import Surroundings
 
@@ -19,7 +19,7 @@ def measure(study: CrossStudy, around: Surroundings) -> Json:
     for learner in study.learners:
         config = study.trained(base, learner)
         around.tell(f"{study.name}: {learner}")
-        documents[learner] = _same_learner(base, config, around) or scoreboard.compared(
+        documents[learner] = _of_the_base(base, config, around) or scoreboard.compared(
             base, around, dataset, run, config, around.folder(study) / learner
         )
     keys: list[set[str]] = [{row["key"] for row in found["rows"]} for found in documents.values()]
@@ -30,12 +30,14 @@ def measure(study: CrossStudy, around: Surroundings) -> Json:
     return {"format": "seqdistill/cross-comparison", "of": base.name, **shared, "learners": learners}
 
 
-def _same_learner(base: ScoreboardStudy, config: Config, around: Surroundings) -> Json | None:
-    """What is kept of the base, where it was measured by the same settings and has all that is asked here."""
-    kept = current(around.results, base, around.studies)
+def _of_the_base(base: ScoreboardStudy, config: Config, around: Surroundings) -> Json | None:
+    """The base's own comparison of this very run, where it has the same settings and all that is asked here.
+
+    What is kept of the base elsewhere may be of another summary, as another machine rounds otherwise.
+    """
     own = base.distillation
     same = config.model_copy(update={"compare": own.compare}) == own and config.compare.seeds == own.compare.seeds
-    return kept if same else None
+    return Store(scoreboard.comparison_of(base, around)).result if same else None
 
 
 def _needed(document: Json, wanted: set[str]) -> Json:

@@ -26,9 +26,14 @@ from studies.surroundings import Surroundings
 def measure(study: ScoreboardStudy, around: Surroundings) -> Json:
     """The comparison, as `compare` gives it, in six digits."""
     dataset, run = distilled(study, around)
-    document = compared(study, around, dataset, run, study.distillation, around.folder(study) / "comparison")
+    document = compared(study, around, dataset, run, study.distillation, comparison_of(study, around))
     kept: Json = shortened(document)
     return {**kept, "verdict": verdict(kept)}
+
+
+def comparison_of(study: ScoreboardStudy, around: Surroundings) -> Path:
+    """Folder of the comparison, finished or not."""
+    return around.folder(study) / "comparison"
 
 
 def distilled(study: ScoreboardStudy, around: Surroundings) -> tuple[Dataset, Path]:

@@ -34,7 +34,7 @@ CURVE_METRICS = ("ndcg@10", "hr@10", "ndcg@100")
 CURVE_EPOCHS = frozenset({1, 2, 3, 5, 8, 13, 21, 34, 55, 89})
 """Of a log, after which the time-to-quality curve has a point."""
 
-CURVE_STEPS = (1, 3, 5, 10, 25, 50, 100, 200, 400, 800, 1600)
+CURVE_STEPS = (1, 3, 5, 10, 25, 50, 75, 100, 150, 200, 300, 400, 600, 800, 1200, 1600)
 """The same for sequences."""
 
 Point = dict[str, float]

@@ -11,6 +11,10 @@ from studies.tables import kept_and_missing, source
 QUALITY, FASTER = 0.95, 20
 """Share of full data whose time of training is compared, and how many times less it has to be."""
 
+IN_A_ROW = 3
+"""Points of a curve, or all that are left of it, that have to reach the share: a learner that has hardly begun may pass
+it by accident and fall again."""
+
 LEAST, LEAST_OF_SASREC = 90, 98
 """Percent of full data demanded of every architecture in its better regime, and of SASRec in the shared one."""
 
@@ -101,14 +105,14 @@ def _speed(found: Json, full: Json) -> str:
 
 
 def _fastest(found: Json) -> tuple[float, str] | None:
-    """The least seconds in which a learner on the summary reached the share of full data, and its regime."""
+    """The least seconds in which a learner on the summary came to the share of full data and stayed, and its regime."""
     full = next(row for row in found["rows"] if row["key"] == "full/fresh")
     level = QUALITY * full["metrics"][METRIC]["mean"]
-    reached: list[tuple[float, str]] = [
-        (point["seconds"], curve["key"].rpartition("/")[2])
-        for curve in found["curves"]
-        if curve["key"].startswith("distilled/")
-        for point in curve["points"]
-        if point[METRIC] >= level and point["seconds"] > 0
-    ]
+    reached: list[tuple[float, str]] = []
+    for curve in found["curves"]:
+        source, _, regime = curve["key"].rpartition("/")
+        points = curve["points"]
+        high = [point[METRIC] >= level for point in points]
+        if source == "distilled":
+            reached += [(point["seconds"], regime) for at, point in enumerate(points) if all(high[at : at + IN_A_ROW])]
     return min(reached, default=None)

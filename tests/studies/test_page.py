@@ -132,6 +132,18 @@ def test_the_architectures_that_fall_short_are_named() -> None:
     ]
 
 
+def test_a_learner_that_passes_the_mark_and_falls_again_has_not_reached_it() -> None:
+    found = of_learner(99.0, 99.0, 50.0)
+    found["curves"][1]["points"] = [
+        {"seconds": float(second), "ndcg@10": score}
+        for second, score in enumerate((0.096, 0.094, 0.096, 0.097, 0.093, 0.095, 0.099, 0.096, 0.05), start=1)
+    ]
+    reached = "20 times faster to 95%: not met by SASRec"
+    assert f"{reached} (16.7x)." in demanded({"sasrec": found})  # After six seconds, the first of three in a row.
+    found["curves"][1]["points"][6]["ndcg@10"] = 0.094
+    assert f"{reached} (0.0x)." in demanded({"sasrec": found})
+
+
 def test_a_result_of_other_settings_than_the_present_ones_is_named_as_such() -> None:
     book = made_up(shared=102.0, fresh=98.0)
     studies = book.studies

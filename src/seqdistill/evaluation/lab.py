@@ -201,11 +201,13 @@ class Lab:
         )
 
     def _curve(self, task: Curve) -> list[Point]:
-        """The clock stands still while the learner is tested."""
-        evaluator, seed = self._evaluator, self._evaluator.test_seed(0)
+        """The clock stands still while the learner is tested, and for a step before, with which a process warms up."""
+        evaluator, seed, regime = self._evaluator, self._evaluator.test_seed(0), _regime(task.row)
         points: list[Point] = []
         last = max(self.config.evaluate.candidate_steps)
         steps = sorted({step for step in CURVE_STEPS if step < last} | {last})
+        sequences = self.sources.of(task.row)(seed)
+        evaluator.fit(sequences, regime, Schedule(task.rate, steps=1), seed)
         clock = self._clock()
         trained = 0.0
 
@@ -217,8 +219,7 @@ class Lab:
                 clock = self._clock()
             return True
 
-        sequences = self.sources.of(task.row)(seed)
-        evaluator.fit(sequences, _regime(task.row), Schedule(task.rate, last), seed, on_step=watch)
+        evaluator.fit(sequences, regime, Schedule(task.rate, last), seed, on_step=watch)
         return points
 
     def _point(self, model: Recommender, steps: int, seconds: float) -> Point:

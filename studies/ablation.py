@@ -82,7 +82,8 @@ def _measured(study: AblationStudy, variant: Variant, dataset: Dataset, around: 
             return json.loads((folder / ROWS).read_text(encoding="utf-8"))
         teacher = _teacher(dataset, config, around)
         stages = Stages(dataset, config, around.target, around.progress, {}, None)
-        distilled = stages.summary(teacher, config.distill, f"distilling: {variant.name}")
+        # The title decides the seed: variants differ in their settings and in nothing else.
+        distilled = stages.summary(teacher, config.distill, "distilling")
         rows = [
             {
                 "regime": regime,

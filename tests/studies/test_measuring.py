@@ -23,7 +23,7 @@ from studies.book import Book
 from studies.keeping import current
 from studies.logs import VARIABLE
 from studies.page import BLOCKS, filled
-from studies.study import AblationStudy, read_studies
+from studies.study import AblationStudy, Variant, read_studies
 from studies.surroundings import Surroundings
 
 FEW = """
@@ -228,13 +228,25 @@ def test_an_ablation_gives_the_same_whatever_the_test_items_are(tmp_path: Path) 
     assert found[0][0]["metrics"].keys() == {"ndcg@10", "hr@10", "ndcg@100", "log_likelihood"}
 
 
+def test_variants_differ_in_their_settings_and_not_in_their_seed(tmp_path: Path) -> None:
+    dataset, _ = planted_dataset(num_users=60, length=9)
+    study = ways()
+    idle = {"distill": {"steps": 0, "learning_rate": 0.5}}
+    variants = (study.variants[0], Variant(name="a rate without a step", config=idle))
+    study = study.model_copy(update={"variants": variants})
+    rows = timeless(ablation.measure(study, WithLog({"ways": study}, tmp_path, device="cpu", dataset=dataset))["rows"])
+    for row in rows:
+        del row["variant"], row["overrides"]
+    assert rows[:2] == rows[2:]
+
+
 def test_an_ablation_that_was_stopped_goes_on_with_the_variants_and_the_teacher_it_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset, _ = planted_dataset(num_users=60, length=9)
     study = ways()
     around = WithLog({"ways": study}, tmp_path, device="cpu", dataset=dataset)
-    distilled: list[str] = []
+    distilled: list[int | str] = []
     taught: list[int] = []
     original, teach = Stages.summary, Stages.teacher
 
@@ -242,7 +254,7 @@ def test_an_ablation_that_was_stopped_goes_on_with_the_variants_and_the_teacher_
         if len(distilled) == 1:
             distilled.append("stopped")
             raise KeyboardInterrupt
-        distilled.append(title)
+        distilled.append(settings.steps)
         return original(self, teacher, settings, title)
 
     def teacher(self: Stages) -> FittedToLog:
@@ -256,7 +268,7 @@ def test_an_ablation_that_was_stopped_goes_on_with_the_variants_and_the_teacher_
     document = measure(study, around)
     other = study.model_copy(update={"name": "others", "variants": study.variants[1:]})
     others = measure(other, dataclasses.replace(around, studies={"others": other}))
-    assert distilled == ["distilling: start only", "stopped", "distilling: steps"]
+    assert distilled == [0, "stopped", 3]
     assert taught == [1]
     assert others["rows"] == document["rows"][2:]
     monkeypatch.undo()

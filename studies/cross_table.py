@@ -105,14 +105,15 @@ def _speed(found: Json, full: Json) -> str:
 
 
 def _fastest(found: Json) -> tuple[float, str] | None:
-    """The least seconds in which a learner on the summary came to the share of full data and stayed, and its regime."""
+    """The least seconds in which a learner on the summary reached the share (see `IN_A_ROW`), and its regime."""
     full = next(row for row in found["rows"] if row["key"] == "full/fresh")
     level = QUALITY * full["metrics"][METRIC]["mean"]
     reached: list[tuple[float, str]] = []
     for curve in found["curves"]:
         source, _, regime = curve["key"].rpartition("/")
+        if source != "distilled":
+            continue
         points = curve["points"]
         high = [point[METRIC] >= level for point in points]
-        if source == "distilled":
-            reached += [(point["seconds"], regime) for at, point in enumerate(points) if all(high[at : at + IN_A_ROW])]
+        reached += [(point["seconds"], regime) for at, point in enumerate(points) if all(high[at : at + IN_A_ROW])]
     return min(reached, default=None)

@@ -63,9 +63,9 @@ def prepare(
     import torch
 
     from seqdistill.config import LearnerConfig
+    from seqdistill.sequence_training import fit_to_sequences
     from seqdistill.sequences import Sequences
     from seqdistill.summary import Schedule
-    from seqdistill.training import fit_to_sequences
 
     rng = torch.Generator().manual_seed(seed)
     factor = torch.randn(items, dim, generator=rng)
@@ -88,12 +88,13 @@ def streamed(given, architecture, regime, schedule, *, seed: int, batch_size: in
 
     from seqdistill.attention import soft_cross_entropy
     from seqdistill.learners import Recommender, build_learner
+    from seqdistill.soap import soap
 
     torch.manual_seed(seed)
     factor = given.item_factor
     learner = build_learner(architecture, dim=factor.shape[1], length=given.length)
     model = Recommender.shared(learner, factor) if regime == "shared" else Recommender.fresh(learner, len(factor))
-    optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=schedule.learning_rate)
+    optimiser = soap(model, regime, schedule.learning_rate)
     wanted = (given.predict @ factor.T).softmax(-1)
     soft = (given.read @ factor.T).softmax(-1) if given.read.is_floating_point() else None
     means = wanted @ factor

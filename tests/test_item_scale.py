@@ -14,9 +14,10 @@ from seqdistill.distillation.loop import distill_summary
 from seqdistill.item_scale import USUAL_RMS, at_scale_of, rescaled, usual_scale
 from seqdistill.learners import GRU4Rec, Learner, Recommender, build_learner
 from seqdistill.learners.scale import at_its_scale
+from seqdistill.sequence_training import fit_to_sequences
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
-from seqdistill.training import FittedToLog, fit_to_log, fit_to_sequences
+from seqdistill.training import FittedToLog, fit_to_log
 
 LENGTH, DIM, ITEMS = 10, 8, 30
 LOG, _ = planted_dataset()

@@ -7,7 +7,9 @@ model = seqdistill.train(run.summary)
 print(seqdistill.evaluate(model, "ml-100k")["metrics"])
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from seqdistill.lazy import on_first_use
 
 if TYPE_CHECKING:
     from seqdistill.api import (
@@ -29,28 +31,28 @@ if TYPE_CHECKING:
     from seqdistill.models import TrainedModel
     from seqdistill.summary import Summary
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Config": "config",
     "Dataset": "data",
-    "Run": "api",
+    "Run": "api.distilling",
     "SeqDistillError": "errors",
     "Summary": "summary",
     "TrainedModel": "models",
     "check_learner": "learners.check",
-    "compare": "api",
-    "distill": "api",
-    "estimate": "api",
-    "evaluate": "api",
-    "export": "api",
-    "inspect": "api",
+    "compare": "api.evaluating",
+    "distill": "api.distilling",
+    "estimate": "api.distilling",
+    "evaluate": "api.evaluating",
+    "export": "api.summaries",
+    "inspect": "api.summaries",
     "load_config": "config",
     "load_dataset": "data",
     "prepare": "data",
-    "recommend": "api",
-    "recommend_file": "api",
-    "train": "api",
+    "recommend": "api.recommending",
+    "recommend_file": "api.recommending",
+    "train": "api.training",
 }
 
 __all__ = [
@@ -77,10 +79,5 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attributes are of any type
-    """Import on first use, so that `seqdistill --help` need not wait for torch."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'seqdistill' has no attribute {name!r}")
-    import importlib  # noqa: PLC0415
-
-    return getattr(importlib.import_module(f"seqdistill.{_HOMES[name]}"), name)
+# `seqdistill --help` need not wait for torch.
+__getattr__ = on_first_use(__name__, _HOMES)

@@ -35,8 +35,9 @@ from seqdistill.members import processes_for, time_taken
 from seqdistill.progress import Progress, Task
 from seqdistill.resuming import KEEP_NOTHING
 from seqdistill.seeding import derive_seed, seeded
+from seqdistill.sequence_training import fit_to_sequences
 from seqdistill.summary import Schedule, Summary
-from seqdistill.training import Epoch, FittedToLog, epochs_for, fit_to_sequences
+from seqdistill.training import Epoch, FittedToLog, epochs_for
 from seqdistill.workers import computing_on
 
 LEAST_SECONDS = 2.0

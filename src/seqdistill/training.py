@@ -1,28 +1,25 @@
-"""Fit a recommender to a log or to a few sequences.
+"""Fit a recommender to a log.
 
-Both minimise next-item cross-entropy at every position with Adam. A log gives hard targets, in windows re-cut every
-epoch, until validation NDCG@100 stops rising. A few sequences, synthetic or real, are one batch, and their
-targets may be distributions. Learners that cannot answer for all positions at once are asked as `views` says.
+Next-item cross-entropy at every position, in windows re-cut every epoch, is minimised by Adam until validation NDCG@100
+stops rising. Learners that cannot answer for all positions at once are asked as `views` says.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from seqdistill.config import LearnerConfig, Regime, TeacherConfig
+from seqdistill.config import LearnerConfig, TeacherConfig
 from seqdistill.data.dataset import Dataset
 from seqdistill.errors import SeqDistillError
 from seqdistill.evaluation.metrics import SELECTION, summarise
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.json_values import Json
 from seqdistill.learners import Recommender, build_learner
-from seqdistill.learners.paces import paces
 from seqdistill.prediction_loss import Distributions, Targets, prediction_loss
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import (
@@ -39,18 +36,11 @@ from seqdistill.resuming import (
 )
 from seqdistill.sampled_softmax import sampled_cross_entropy
 from seqdistill.seeding import derive_seed, seeded
-from seqdistill.sequences import EVERY, Embedder, Rows, Sequences
-from seqdistill.summary import Schedule
-from seqdistill.views import WHOLE_IN_A_LOG, Asked, ask, begin_late, draws_per_sequence, late_share, passes_per_epoch
+from seqdistill.views import WHOLE_IN_A_LOG, Asked, ask, passes_per_epoch
 
 CPU = torch.device("cpu")
 
-POSITIONS_A_MOVE = 256
-"""Positions of a few sequences after which a learner that trains its embedding moves. It has the embedding to find as
-well, which takes many moves, and soft targets are so free of noise that a part of them tells nearly as much as all."""
-
 State = dict[str, Tensor]
-OnStep = Callable[[int, Recommender], bool | None]
 Clock = Callable[[], float]
 OnEpoch = Callable[[int, Recommender, float], None]
 
@@ -372,134 +362,6 @@ class Epoch:
                 loss = prediction_loss(states[turns == turn], self._model.item_embedding, predicted)
                 total = total + len(queries) * loss
         return total / len(states)
-
-
-def fit_to_sequences(  # noqa: PLR0913 - most have a default
-    sequences: Sequences,
-    architecture: LearnerConfig,
-    regime: Regime,
-    schedule: Schedule,
-    *,
-    seed: int,
-    length: int | None = None,
-    dim: int | None = None,
-    dropout: float = 0.0,
-    batch_size: int | None = None,
-    device: torch.device = CPU,
-    on_step: OnStep | None = None,
-) -> Recommender:
-    """Train a new recommender on a few sequences.
-
-    Args:
-        sequences: what to learn.
-        architecture: of the learner.
-        regime: `shared` freezes the item factor as the embedding; `fresh` trains one from random.
-        schedule: steps and (constant) learning rate, as in the inner loop the summary was made for. A step reads all
-            sequences, or a batch. In the `fresh` regime a learner that answers for all positions at once moves several
-            times in a step, each time after a part of what the step reads (`POSITIONS_A_MOVE`).
-        seed: decides the initial parameters, the batches and the dropout.
-        length: positions the learner can read; by default those of the sequences.
-        dim: width of the learner, by default that of the item factor. At another one, `shared` trains a projection of
-            the frozen item factor (see `initial_projection`).
-        dropout: of the learner while it trains.
-        batch_size: sequences a step reads, at most; None for all of them at every step.
-        device: where to train.
-        on_step: called with 0 before the first step and after each with its number, and the model as it is then; False
-            stops the training.
-    """
-    sequences = sequences.to(device)
-    factor = sequences.item_factor
-    embed = sequences.inputs()
-    with seeded(derive_seed(seed, "sequences"), device):
-        width = dim or factor.shape[1]
-        learner = build_learner(architecture, dim=width, length=length or sequences.length, dropout=dropout)
-        model = Recommender.shared(learner, factor) if regime == "shared" else Recommender.fresh(learner, len(factor))
-        model = model.to(device).train()
-        if on_step is not None:
-            on_step(0, model)
-        if regime == "shared":
-            embed = _constant(embed(model.embedding, EVERY))
-        loss_at = _loss(sequences, model, regime)
-        places = torch.arange(sequences.mask.numel(), device=device).view(sequences.mask.shape)
-        optimiser = torch.optim.Adam(_at_their_paces(model, regime, schedule.learning_rate), fused=True)
-        late = late_share(learner, regime)
-        whole = learner.view == "causal" and late == 0 and bool(sequences.mask.all())
-        in_parts = regime == "fresh" and learner.view == "causal"
-        part_size = max(1, POSITIONS_A_MOVE // sequences.length) if in_parts else None
-        for step, batch in enumerate(_batches(len(sequences.mask), batch_size, schedule.steps), start=1):
-            for rows in _parts(batch, len(places[batch]), part_size):
-                shown = sequences.mask[rows], places[rows], model.project(embed(model.embedding, rows))
-                draws = draws_per_sequence(learner, len(shown[0]))
-                mask, here, inputs = (_repeated(part, draws) for part in shown)
-                if late > 0:
-                    begun = begin_late(mask, late)
-                    mask, here, inputs = begun.present, begun.of(here), begun.of(inputs)
-                asked = ask(learner, mask)
-                states = learner(inputs, asked.mask, asked.at)
-                states = states.flatten(0, 1) if whole else states[asked.counted]
-                every = whole and isinstance(rows, slice)
-                loss = loss_at(states, None if every else asked.select(here))
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-            if on_step is not None and on_step(step, model) is False:
-                break
-    return model.eval()
-
-
-def _at_their_paces(model: Recommender, regime: Regime, rate: float) -> list[dict[str, Any]]:
-    """What is trained, grouped by its learning rate."""
-    learners_own = paces(model.learner, regime)
-    groups: dict[float, list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            groups.setdefault(learners_own.get(name.removeprefix("learner."), 1.0), []).append(parameter)
-    return [{"params": group, "lr": rate * pace} for pace, group in groups.items()]
-
-
-def _batches(count: int, batch_size: int | None, steps: int) -> Iterator[Rows]:
-    """Rows of each step: all of them, or batches of almost equal size that come round in an order drawn anew."""
-    if batch_size is None or count <= batch_size:
-        yield from (EVERY for _ in range(steps))
-        return
-    parts = -(-count // batch_size)
-    for begin in range(0, steps, parts):
-        yield from torch.randperm(count).tensor_split(parts)[: steps - begin]
-
-
-def _parts(rows: Rows, count: int, size: int | None) -> Iterator[Rows]:
-    """So many rows in parts of almost equal size, in an order drawn anew, none larger than `size` if there is one."""
-    if size is None or count <= size:
-        yield rows
-        return
-    order = torch.randperm(count)
-    yield from (order if isinstance(rows, slice) else rows[order]).tensor_split(-(-count // size))
-
-
-def _loss(sequences: Sequences, model: Recommender, regime: Regime) -> Callable[[Tensor, Tensor | None], Tensor]:
-    """The mean cross-entropy of states [k, dim] at places [k] of all positions, sequence by sequence; None for all.
-
-    As long as the embedding stays as it is, targets are needed by their mean embedding only.
-    """
-    if regime == "shared":
-        means = sequences.mean_targets(model.embedding)
-
-        def shared(states: Tensor, places: Tensor | None) -> Tensor:
-            wanted = means if places is None else means[places]
-            reached = (states * model.project(wanted)).sum(-1).mean()
-            return prediction_loss(states, model.item_embedding) - reached
-
-        return shared
-    table = sequences.targets()
-    return lambda states, places: prediction_loss(states, model.item_embedding, Targets(table, places))
-
-
-def _repeated(rows: Tensor, times: int) -> Tensor:
-    return rows if times == 1 else rows.repeat(times, *(1 for _ in rows.shape[1:]))
-
-
-def _constant(embedded: Tensor) -> Embedder:
-    return lambda _embedding, rows: embedded[rows]
 
 
 def _copy(state: State) -> State:

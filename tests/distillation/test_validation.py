@@ -10,8 +10,9 @@ from seqdistill.distillation.validation import Validation
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.seeding import derive_seed
+from seqdistill.sequence_training import fit_to_sequences
 from seqdistill.summary import Factors, Schedule, Summary
-from seqdistill.training import CPU, fit_to_sequences
+from seqdistill.training import CPU
 from seqdistill.workers import computing_on
 
 LENGTH, DIM, SEED = 6, 8, 5

@@ -15,9 +15,10 @@ from seqdistill.distillation.functional import FlatRecommender
 from seqdistill.errors import SeqDistillError
 from seqdistill.learners import LEARNERS, Learner, Recommender, build_learner
 from seqdistill.models import TrainedModel
+from seqdistill.sequence_training import fit_to_sequences
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
-from seqdistill.training import fit_to_log, fit_to_sequences
+from seqdistill.training import fit_to_log
 
 NAMES = list(LEARNERS)
 CAUSAL = [name for name in NAMES if LEARNERS[name].view == "causal"]

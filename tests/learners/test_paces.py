@@ -7,10 +7,10 @@ import torch
 from seqdistill.config import LearnerConfig, Regime
 from seqdistill.learners import Learner, Recommender, SASRec, build_learner
 from seqdistill.learners.paces import OUTPUT_PACE, pace_vector
-from seqdistill.learners.scale import Rescaled
+from seqdistill.learners.scale import Rescaled, rms
+from seqdistill.sequence_training import fit_to_sequences
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Factors, Schedule, Summary
-from seqdistill.training import fit_to_sequences
 
 N, LENGTH, DIM, ITEMS, RATE = 4, 6, 16, 40, 0.01
 SHARP = 5.0
@@ -54,17 +54,20 @@ def test_where_items_are_given_a_first_step_moves_the_output_scale_by_its_pace_t
     before, model = fitted("shared", 1)
     quick = {f"learner.{name}" for name in model.learner.output_scale}
     for name, parameter in model.learner.named_parameters(prefix="learner"):
-        pace = OUTPUT_PACE if name in quick else 1.0
-        moved = float((parameter.detach() - before[name]).abs().max())
-        # Less than the rate where a gradient is no larger than Adam's epsilon.
-        assert 0.9 * pace * RATE < moved < 1.001 * pace * RATE
+        # A move that is turned out of an eigenbasis is as long as in it, but not as even.
+        moved = rms(parameter.detach() - before[name])
+        if name in quick:
+            # Less where a gradient is no larger than the optimiser's epsilon.
+            assert 0.9 * OUTPUT_PACE * RATE < moved < 1.001 * OUTPUT_PACE * RATE
+        else:
+            assert moved < 1.001 * RATE
 
 
 @pytest.mark.parametrize(("regime", "learner"), [("fresh", "sasrec"), ("shared", "bert4rec"), ("shared", "gru4rec")])
 def test_elsewhere_all_parameters_move_at_the_rate(regime: Regime, learner: str) -> None:
     before, model = fitted(regime, 1, learner)
     for name, parameter in model.named_parameters():
-        assert float((parameter.detach() - before[name]).abs().max()) < 1.01 * RATE
+        assert rms(parameter.detach() - before[name]) < 1.01 * RATE
     assert pace_vector(model.learner, regime) is None
 
 
@@ -81,7 +84,7 @@ def test_predictions_become_as_sharp_as_the_targets_in_few_steps(monkeypatch: py
 
     paced = excess()
     monkeypatch.setattr("seqdistill.learners.paces.OUTPUT_PACE", 1.0)
-    assert paced < 0.6 * excess()
+    assert paced < 0.8 * excess()
 
 
 def test_the_paces_of_a_learner_are_in_the_order_of_its_parameters() -> None:

@@ -15,8 +15,9 @@ from seqdistill.models import TrainedModel
 from seqdistill.progress import SILENT, Progress
 from seqdistill.runs import SUMMARY, summary_folder
 from seqdistill.seeding import derive_seed
+from seqdistill.sequence_training import fit_to_sequences
 from seqdistill.summary import Summary
-from seqdistill.training import fit_to_log, fit_to_sequences
+from seqdistill.training import fit_to_log
 
 
 def train(

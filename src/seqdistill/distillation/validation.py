@@ -19,9 +19,9 @@ from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.members import processes_for
 from seqdistill.seeding import derive_seed
+from seqdistill.sequence_training import fit_to_sequences
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule, Summary
-from seqdistill.training import fit_to_sequences
 from seqdistill.workers import MORE_MEMORY, Tell, Workers
 
 

@@ -24,9 +24,10 @@ from seqdistill.evaluation.sources import Sources
 from seqdistill.evaluation.table import Evaluator, Tried
 from seqdistill.learners import Recommender
 from seqdistill.seeding import derive_seed
+from seqdistill.sequence_training import fit_to_sequences
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
-from seqdistill.training import Clock, FittedToLog, OnEpoch, fit_to_log, fit_to_sequences
+from seqdistill.training import Clock, FittedToLog, OnEpoch, fit_to_log
 from seqdistill.workers import Tell
 
 CURVE_METRICS = ("ndcg@10", "hr@10", "ndcg@100")

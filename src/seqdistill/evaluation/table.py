@@ -22,9 +22,10 @@ from seqdistill.members import Member, fit_members
 from seqdistill.progress import SILENT, Progress
 from seqdistill.resuming import Parts
 from seqdistill.seeding import derive_seed
+from seqdistill.sequence_training import OnStep, fit_to_sequences
 from seqdistill.sequences import Sequences
 from seqdistill.summary import Schedule
-from seqdistill.training import CPU, FittedToLog, OnStep, fit_to_sequences
+from seqdistill.training import CPU, FittedToLog
 
 PATIENCE = 7
 """Candidate numbers of steps in a row that may fall short of the best before the search gives a rate up. With an item

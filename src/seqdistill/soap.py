@@ -1,0 +1,65 @@
+"""The optimiser of trainings on few sequences.
+
+SOAP (Vyas et al., ICLR 2025, arXiv 2409.11321) is Adam in the eigenbasis of Shampoo's preconditioner: of a matrix with
+gradient G it keeps running means of G G^T and G^T G, and takes Adam's steps in the coordinates of their eigenvectors. A
+training on a summary is a small problem with hardly any noise; its coordinates hang together, and a step that knows
+how is worth several of Adam's. For matrices this small the eigenvectors cost next to nothing.
+
+The package brings a hundred optimisers and takes a second to import, so only what trains on sequences imports this.
+"""
+
+from typing import Any
+
+from pytorch_optimizer import SOAP
+from pytorch_optimizer.base.type import Closure, Loss
+from torch import nn
+
+from seqdistill.config import Regime
+from seqdistill.learners import Recommender
+from seqdistill.learners.paces import paces
+
+BETAS = (0.95, 0.95)
+"""The paper's: of the running means of the gradient, and of its squares and products."""
+
+FREQUENCY = 10
+"""Steps between eigenbases, the paper's."""
+
+LARGEST_BASIS = 512
+"""Size up to which a side of a matrix gets an eigenbasis: an embedding has one of its width, and none of its items."""
+
+
+class Soap(SOAP):
+    """SOAP whose first step moves: that of the package only forms the eigenbases of its gradient."""
+
+    def __init__(self, groups: list[dict[str, Any]]) -> None:
+        super().__init__(
+            groups,
+            betas=BETAS,
+            weight_decay=0.0,
+            precondition_frequency=FREQUENCY,
+            max_precondition_dim=LARGEST_BASIS,
+        )
+        self._begun = False
+
+    def step(self, closure: Closure = None) -> Loss:
+        """Move by the gradients that the parameters have."""
+        if not self._begun:
+            super().step(closure)
+            self._begun = True
+        return super().step(closure)
+
+
+def soap(model: Recommender, regime: Regime, rate: float) -> Soap:
+    """An optimiser of all that a recommender trains.
+
+    Args:
+        model: what is trained; parameters that need no gradient are left out.
+        regime: how its item embedding is treated, which decides what moves faster (see `paces`).
+        rate: learning rate.
+    """
+    learners_own = paces(model.learner, regime)
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault(learners_own.get(name.removeprefix("learner."), 1.0), []).append(parameter)
+    return Soap([{"params": group, "lr": rate * pace} for pace, group in groups.items()])

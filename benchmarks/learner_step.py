@@ -88,13 +88,13 @@ def streamed(given, architecture, regime, schedule, *, seed: int, batch_size: in
 
     from seqdistill.attention import soft_cross_entropy
     from seqdistill.learners import Recommender, build_learner
-    from seqdistill.soap import soap
+    from seqdistill.soap import optimiser_of
 
     torch.manual_seed(seed)
     factor = given.item_factor
     learner = build_learner(architecture, dim=factor.shape[1], length=given.length)
     model = Recommender.shared(learner, factor) if regime == "shared" else Recommender.fresh(learner, len(factor))
-    optimiser = soap(model, regime, schedule.learning_rate)
+    optimiser = optimiser_of(model, regime, schedule.learning_rate)
     wanted = (given.predict @ factor.T).softmax(-1)
     soft = (given.read @ factor.T).softmax(-1) if given.read.is_floating_point() else None
     means = wanted @ factor

@@ -35,7 +35,7 @@ def adam(model: Recommender, regime: Regime, rate: float) -> torch.optim.Adam:
 @pytest.fixture
 def steps_of_adam(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings on sequences by another optimiser, since gradients are what is looked at."""
-    monkeypatch.setattr("seqdistill.sequence_training.soap", adam)
+    monkeypatch.setattr("seqdistill.sequence_training.optimiser_of", adam)
 
 
 @pytest.fixture(autouse=True)

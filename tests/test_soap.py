@@ -1,4 +1,4 @@
-"""Trainings on few sequences take SOAP's steps."""
+"""Trainings on few sequences take SOAP's steps where items are given."""
 
 import polars as pl
 import pytest
@@ -7,10 +7,10 @@ from torch import nn
 
 from seqdistill.config import LearnerConfig, Regime
 from seqdistill.errors import SeqDistillError
-from seqdistill.learners import Learner, Recommender, build_learner
+from seqdistill.learners import Learner
 from seqdistill.sequence_training import fit_to_sequences
 from seqdistill.sequences import Sequences
-from seqdistill.soap import BETAS, LARGEST_BASIS, soap
+from seqdistill.soap import BETAS, LARGEST_BASIS, Soap
 from seqdistill.summary import Factors, Schedule, Summary
 
 N, LENGTH, DIM, ITEMS, RATE = 6, 10, 16, 60, 0.01
@@ -37,26 +37,22 @@ def excess(regime: Regime, learner: str, steps: int) -> float:
 
 
 @pytest.mark.parametrize("learner", ["sasrec", "gru4rec"])
-@pytest.mark.parametrize("regime", ["shared", "fresh"])
 def test_in_as_many_steps_learners_come_nearer_to_the_targets_than_by_adam(
-    regime: Regime, learner: str, monkeypatch: pytest.MonkeyPatch
+    learner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = excess(regime, learner, 150)
+    ours = excess("shared", learner, 150)
     monkeypatch.setattr(
-        "seqdistill.sequence_training.soap",
+        "seqdistill.sequence_training.optimiser_of",
         lambda model, _regime, rate: torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=rate),
     )
-    assert ours < 0.9 * excess(regime, learner, 150)
+    assert ours < 0.9 * excess("shared", learner, 150)
 
 
 def test_a_matrix_moves_as_the_paper_says() -> None:
     """Against the definition: eigenvectors of the first gradient's products, Adam in their coordinates."""
-    model = Recommender.fresh(build_learner(LearnerConfig(), dim=4, length=3), 5).double()
-    model.requires_grad_(requires_grad=False)
-    matrix = model.embedding
-    matrix.requires_grad_()
+    matrix = nn.Parameter(torch.randn(5, 4, dtype=torch.float64))
     begin = matrix.detach().clone()
-    optimiser = soap(model, "fresh", RATE)
+    optimiser = Soap([{"params": [matrix], "lr": RATE}])
     torch.manual_seed(3)
     gradients = [torch.randn(5, 4, dtype=torch.float64) for _ in range(6)]
     for gradient in gradients:
@@ -80,16 +76,14 @@ def _products(gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return gradient @ gradient.T, gradient.T @ gradient
 
 
-def test_a_large_catalogue_gets_no_basis_of_its_items() -> None:
-    items = LARGEST_BASIS + 1
-    model = Recommender.fresh(build_learner(LearnerConfig(), dim=8, length=4), items)
-    optimiser = soap(model, "fresh", RATE)
+def test_a_side_that_is_too_large_gets_no_basis() -> None:
+    matrix = nn.Parameter(torch.randn(LARGEST_BASIS + 1, 8))
+    optimiser = Soap([{"params": [matrix], "lr": RATE}])
     for _ in range(2):
-        for parameter in model.parameters():
-            parameter.grad = torch.randn_like(parameter)
+        matrix.grad = torch.randn_like(matrix)
         optimiser.step()
     held = [tensor for state in optimiser.state.values() for tensor in _tensors(state)]
-    assert max(tensor.numel() for tensor in held) <= items * 8
+    assert max(tensor.numel() for tensor in held) == matrix.numel()
 
 
 def _tensors(value: object) -> list[torch.Tensor]:

@@ -1,7 +1,7 @@
 """Fit a recommender to a few sequences, synthetic or real.
 
-They are one batch, their targets may be distributions, and SOAP minimises the cross-entropy at every position. Learners
-that cannot answer for all positions at once are asked as `views` says.
+They are one batch, their targets may be distributions, and the cross-entropy at every position is minimised by the
+steps of `soap`. Learners that cannot answer for all positions at once are asked as `views` says.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from seqdistill.learners import Recommender, build_learner
 from seqdistill.prediction_loss import Targets, prediction_loss
 from seqdistill.seeding import derive_seed, seeded
 from seqdistill.sequences import EVERY, Embedder, Rows, Sequences
-from seqdistill.soap import soap
+from seqdistill.soap import optimiser_of
 from seqdistill.summary import Schedule
 from seqdistill.training import CPU
 from seqdistill.views import ask, begin_late, draws_per_sequence, late_share
@@ -77,7 +77,7 @@ def fit_to_sequences(  # noqa: PLR0913 - most have a default
             embed = _constant(embed(model.embedding, EVERY))
         loss_at = _loss(sequences, model, regime)
         places = torch.arange(sequences.mask.numel(), device=device).view(sequences.mask.shape)
-        optimiser = soap(model, regime, schedule.learning_rate)
+        optimiser = optimiser_of(model, regime, schedule.learning_rate)
         late = late_share(learner, regime)
         whole = learner.view == "causal" and late == 0 and bool(sequences.mask.all())
         in_parts = regime == "fresh" and learner.view == "causal"
@@ -106,7 +106,7 @@ def fit_to_sequences(  # noqa: PLR0913 - most have a default
 
 
 def _check_gradients(model: Recommender, architecture: LearnerConfig) -> None:
-    """No eigenbasis can be formed of what is not finite.
+    """Nothing can be learned from what is not finite, nor an eigenbasis be formed of it.
 
     Raises:
         SeqDistillError: naming the first parameter whose gradient is not.

@@ -1,18 +1,22 @@
-"""The optimiser of trainings on few sequences.
+"""The steps of trainings on few sequences.
 
-SOAP (Vyas et al., ICLR 2025, arXiv 2409.11321) is Adam in the eigenbasis of Shampoo's preconditioner: of a matrix with
-gradient G it keeps running means of G G^T and G^T G, and takes Adam's steps in the coordinates of their eigenvectors. A
-training on a summary is a small problem with hardly any noise; its coordinates hang together, and a step that knows
-how is worth several of Adam's. For matrices this small the eigenvectors cost next to nothing.
+Where items are given (`shared`), they are SOAP's (Vyas et al., ICLR 2025, arXiv 2409.11321): Adam in the eigenbasis of
+Shampoo's preconditioner. Of a matrix with gradient G it keeps running means of G G^T and G^T G, and takes Adam's steps
+in the coordinates of their eigenvectors. Such a training is a small problem with hardly any noise; its coordinates hang
+together, and a step that knows how is worth several of Adam's. For matrices this small the eigenvectors cost next to
+nothing. With an embedding to find (`fresh`) a step costs half as much again and the last per cent takes as many, so
+there they are Adam's.
 
 The package brings a hundred optimisers and takes a second to import, so only what trains on sequences imports this.
 """
 
 from typing import Any
 
+import torch
 from pytorch_optimizer import SOAP
 from pytorch_optimizer.base.type import Closure, Loss
 from torch import nn
+from torch.optim import Optimizer
 
 from seqdistill.config import Regime
 from seqdistill.learners import Recommender
@@ -25,7 +29,7 @@ FREQUENCY = 10
 """Steps between eigenbases, the paper's."""
 
 LARGEST_BASIS = 512
-"""Size up to which a side of a matrix gets an eigenbasis: an embedding has one of its width, and none of its items."""
+"""Size up to which a side of a matrix gets an eigenbasis."""
 
 
 class Soap(SOAP):
@@ -49,17 +53,18 @@ class Soap(SOAP):
         return super().step(closure)
 
 
-def soap(model: Recommender, regime: Regime, rate: float) -> Soap:
+def optimiser_of(model: Recommender, regime: Regime, rate: float) -> Optimizer:
     """An optimiser of all that a recommender trains.
 
     Args:
         model: what is trained; parameters that need no gradient are left out.
-        regime: how its item embedding is treated, which decides what moves faster (see `paces`).
+        regime: how its item embedding is treated, which also decides what moves faster (see `paces`).
         rate: learning rate.
     """
     learners_own = paces(model.learner, regime)
-    groups: dict[float, list[nn.Parameter]] = {}
+    by_pace: dict[float, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault(learners_own.get(name.removeprefix("learner."), 1.0), []).append(parameter)
-    return Soap([{"params": group, "lr": rate * pace} for pace, group in groups.items()])
+            by_pace.setdefault(learners_own.get(name.removeprefix("learner."), 1.0), []).append(parameter)
+    groups = [{"params": group, "lr": rate * pace} for pace, group in by_pace.items()]
+    return Soap(groups) if regime == "shared" else torch.optim.Adam(groups, fused=True)

@@ -3,9 +3,9 @@
 Where items are given (`shared`), they are SOAP's (Vyas et al., ICLR 2025, arXiv 2409.11321): Adam in the eigenbasis of
 Shampoo's preconditioner. Of a matrix with gradient G it keeps running means of G G^T and G^T G, and takes Adam's steps
 in the coordinates of their eigenvectors. Such a training is a small problem with hardly any noise; its coordinates hang
-together, and a step that knows how is worth several of Adam's. For matrices this small the eigenvectors cost next to
-nothing. With an embedding to find (`fresh`) a step costs half as much again and the last per cent takes as many, so
-there they are Adam's.
+together, and once it is known how, a step is worth several of Adam's. For matrices this small the eigenvectors cost
+next to nothing. With an embedding to find (`fresh`) a step costs two fifths more and the last per cent takes as many,
+so there they are Adam's.
 
 The package brings a hundred optimisers and takes a second to import, so only what trains on sequences imports this.
 """
@@ -58,13 +58,18 @@ def optimiser_of(model: Recommender, regime: Regime, rate: float) -> Optimizer:
 
     Args:
         model: what is trained; parameters that need no gradient are left out.
-        regime: how its item embedding is treated, which also decides what moves faster (see `paces`).
+        regime: how its item embedding is treated.
         rate: learning rate.
     """
+    groups = at_their_paces(model, regime, rate)
+    return Soap(groups) if regime == "shared" else torch.optim.Adam(groups, fused=True)
+
+
+def at_their_paces(model: Recommender, regime: Regime, rate: float) -> list[dict[str, Any]]:
+    """What is trained, grouped by its learning rate; see `paces`."""
     learners_own = paces(model.learner, regime)
-    by_pace: dict[float, list[nn.Parameter]] = {}
+    groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            by_pace.setdefault(learners_own.get(name.removeprefix("learner."), 1.0), []).append(parameter)
-    groups = [{"params": group, "lr": rate * pace} for pace, group in by_pace.items()]
-    return Soap(groups) if regime == "shared" else torch.optim.Adam(groups, fused=True)
+            groups.setdefault(learners_own.get(name.removeprefix("learner."), 1.0), []).append(parameter)
+    return [{"params": group, "lr": rate * pace} for pace, group in groups.items()]

@@ -54,20 +54,22 @@ def test_where_items_are_given_a_first_step_moves_the_output_scale_by_its_pace_t
     before, model = fitted("shared", 1)
     quick = {f"learner.{name}" for name in model.learner.output_scale}
     for name, parameter in model.learner.named_parameters(prefix="learner"):
-        # A move that is turned out of an eigenbasis is as long as in it, but not as even.
-        moved = rms(parameter.detach() - before[name])
-        if name in quick:
-            # Less where a gradient is no larger than the optimiser's epsilon.
-            assert 0.9 * OUTPUT_PACE * RATE < moved < 1.001 * OUTPUT_PACE * RATE
+        pace = OUTPUT_PACE if name in quick else 1.0
+        move = parameter.detach() - before[name]
+        if move.dim() == 1:
+            # Less than the rate where a gradient is no larger than the optimiser's epsilon.
+            assert 0.9 * pace * RATE < float(move.abs().max()) < 1.001 * pace * RATE
         else:
-            assert moved < 1.001 * RATE
+            # Turned out of an eigenbasis a move is as long as in it, but not as even; a side of lower rank has less.
+            assert 0 < rms(move) < 1.001 * pace * RATE
 
 
 @pytest.mark.parametrize(("regime", "learner"), [("fresh", "sasrec"), ("shared", "bert4rec"), ("shared", "gru4rec")])
 def test_elsewhere_all_parameters_move_at_the_rate(regime: Regime, learner: str) -> None:
     before, model = fitted(regime, 1, learner)
     for name, parameter in model.named_parameters():
-        assert rms(parameter.detach() - before[name]) < 1.01 * RATE
+        move = parameter.detach() - before[name]
+        assert (rms(move) if regime == "shared" else float(move.abs().max())) < 1.01 * RATE
     assert pace_vector(model.learner, regime) is None
 
 
@@ -75,7 +77,7 @@ def test_predictions_become_as_sharp_as_the_targets_in_few_steps(monkeypatch: py
     def excess() -> float:
         """Mean divergence of predictions from targets, nats."""
         sequences = summary()
-        _, model = fitted("shared", 30)
+        _, model = fitted("shared", 60)
         read = sequences.inputs()(model.embedding, slice(None))
         with torch.no_grad():
             log_q = model.scores(model.learner(read, sequences.mask)).log_softmax(-1)
@@ -84,7 +86,7 @@ def test_predictions_become_as_sharp_as_the_targets_in_few_steps(monkeypatch: py
 
     paced = excess()
     monkeypatch.setattr("seqdistill.learners.paces.OUTPUT_PACE", 1.0)
-    assert paced < 0.8 * excess()
+    assert paced < 0.6 * excess()
 
 
 def test_the_paces_of_a_learner_are_in_the_order_of_its_parameters() -> None:

@@ -41,7 +41,7 @@ _HOMES = {
     "Summary": "summary",
     "TrainedModel": "models",
     "check_learner": "learners.check",
-    "compare": "api.evaluating",
+    "compare": "api.comparing",
     "distill": "api.distilling",
     "estimate": "api.distilling",
     "evaluate": "api.evaluating",

@@ -48,6 +48,20 @@ def test_every_verb_takes_the_common_options_and_shows_an_example(invoke: Invoke
     assert f"Example: seqdistill {verb}" in text
 
 
+def test_using_a_model_does_not_wait_for_what_trains_one(
+    invoke: Invoke, finished: Finished, log: Path, tmp_path: Path
+) -> None:
+    run, _ = finished
+    model = tmp_path / "model"
+    assert invoke("train", run / "summary", "--out", model).exit_code == 0
+    script = (
+        "import sys, seqdistill; model, log = sys.argv[1:];"
+        "seqdistill.evaluate(model, log); seqdistill.recommend(model, ['film 3']);"
+        "assert 'pytorch_optimizer' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script, model, log], check=True)
+
+
 def test_the_table_names_every_row_and_what_to_do_next(finished: Finished) -> None:
     run, result = finished
     for text in ("full data", "item factor only", "random sequences", "start, soft targets", "distilled"):

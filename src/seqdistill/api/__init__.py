@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING
 from seqdistill.lazy import on_first_use
 
 if TYPE_CHECKING:
+    from seqdistill.api.comparing import compare
     from seqdistill.api.distilling import Run, distill, estimate
-    from seqdistill.api.evaluating import compare, evaluate
+    from seqdistill.api.evaluating import evaluate
     from seqdistill.api.recommending import recommend, recommend_file
     from seqdistill.api.summaries import export, inspect
     from seqdistill.api.training import train
 
 _HOMES = {
     "Run": "distilling",
-    "compare": "evaluating",
+    "compare": "comparing",
     "distill": "distilling",
     "estimate": "distilling",
     "evaluate": "evaluating",

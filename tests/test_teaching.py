@@ -14,11 +14,10 @@ from seqdistill import members, teaching
 from seqdistill.config import CAUSAL, MIXED, PUBLISHED, LearnerConfig, TeacherConfig, parse_config
 from seqdistill.data import Dataset
 from seqdistill.errors import SeqDistillError
-from seqdistill.evaluation.metrics import SELECTION
 from seqdistill.learners import LEARNERS, Recommender, build_learner
 from seqdistill.members import time_taken
 from seqdistill.seeding import seeded
-from seqdistill.teaching import fit_teacher, worth_learning_from
+from seqdistill.teaching import Trained, fit_teacher, worth_learning_from
 from seqdistill.training import Epoch, FittedToLog, fit_to_log
 
 CPU = torch.device("cpu")
@@ -124,33 +123,44 @@ def test_one_member_is_the_teacher_itself() -> None:
 
 def test_the_default_number_of_members_follows_from_the_log() -> None:
     config = TeacherConfig()
-    assert config.members_for(100_000, 1_349) == 4
+    assert config.members_for(100_000, 1_349) == 6
     assert config.members_for(1_000_000, 3_416) == 4
     assert config.members_for(10_000_000, 1_349) == 1
     assert config.members_for(200_000, 100_000) == 1
     assert TeacherConfig(members=2).members_for(10_000_000, 1_349) == 2
 
 
-def test_members_take_turns_among_architectures_that_are_asked_alike() -> None:
-    def architectures(count: int, learner: str = "sasrec", ensemble: str = "auto") -> list[str]:
-        config = parse_config({"teacher": {"learner": learner, "ensemble": ensemble}}).teacher
-        return [member.learner for member in config.of_members(count)]
-
-    assert architectures(4) == ["sasrec", "gru4rec", "sasrec", "gru4rec"]
-    assert architectures(2, learner="gru4rec") == ["gru4rec", "sasrec"]
-    assert architectures(3, ensemble="sasrec") == ["sasrec", "sasrec", "sasrec"]
-    assert architectures(3, ensemble="sasrec,narm") == ["sasrec", "narm", "sasrec"]
-    assert architectures(2, learner="narm") == ["narm", "narm"]
-    assert architectures(2, learner="bert4rec") == ["bert4rec", "bert4rec"]
+def settings_of(**given: object) -> TeacherConfig:
+    return parse_config({"teacher": given}).teacher
 
 
-def test_members_of_an_architecture_take_turns_among_learning_rates_unless_one_is_given() -> None:
-    def rates(given: float | str) -> list[tuple[str, float]]:
-        config = parse_config({"teacher": {"learning_rate": given}}).teacher
-        return [(member.learner, member.rate) for member in config.of_members(4)]
+def test_each_architecture_is_tried_at_each_rate_unless_one_is_given() -> None:
+    def tried(count: int, **given: object) -> list[tuple[str, float]]:
+        return [(member.learner, member.rate) for member in settings_of(**given).of_trials(count)]
 
-    assert rates("auto") == [("sasrec", 0.01), ("gru4rec", 0.01), ("sasrec", 0.003), ("gru4rec", 0.003)]
-    assert {rate for _, rate in rates(0.02)} == {0.02}
+    assert tried(4) == [("sasrec", 0.01), ("gru4rec", 0.01), ("sasrec", 0.003), ("gru4rec", 0.003)]
+    assert tried(8, learning_rate=0.02) == [("sasrec", 0.02), ("gru4rec", 0.02)]
+    assert tried(2, learner="gru4rec", learning_rate=0.02) == [("gru4rec", 0.02), ("sasrec", 0.02)]
+    assert tried(3, ensemble="sasrec") == [("sasrec", 0.01), ("sasrec", 0.003)]
+    assert [name for name, _ in tried(3, learner="narm")] == ["narm", "narm"]
+    assert [name for name, _ in tried(3, learner="bert4rec")] == ["bert4rec", "bert4rec"]
+    # No more architectures than there are to be members.
+    assert tried(1, learning_rate=0.02) == [("sasrec", 0.02)]
+
+
+def test_the_other_members_are_of_the_good_architectures_by_turns_at_their_rates() -> None:
+    def more(count: int, good: dict[str, float], ensemble: str = "auto") -> list[tuple[str, float]]:
+        settings = settings_of(ensemble=ensemble)
+        found = settings.of_more(count, [TeacherConfig(learner=name, learning_rate=good[name]) for name in good])
+        return [(member.learner, member.rate) for member in found]
+
+    both = {"sasrec": 0.01, "gru4rec": 0.003}
+    assert sorted(more(4, both)) == [("gru4rec", 0.003), ("sasrec", 0.01)]
+    assert more(3, both) == [("sasrec", 0.01)]
+    assert more(2, both) == []
+    assert more(4, {"sasrec": 0.01}) == [("sasrec", 0.01)] * 3
+    assert more(3, {"gru4rec": 0.01}) == [("gru4rec", 0.01)] * 2
+    assert sorted(more(6, both, "sasrec,sasrec,gru4rec")) == [("gru4rec", 0.003)] + [("sasrec", 0.01)] * 3
 
 
 def test_a_log_of_more_batches_is_passed_fewer_times_and_seen_more_often() -> None:
@@ -184,13 +194,13 @@ def test_the_learning_rate_rises_over_the_first_epoch_and_falls_to_nothing() -> 
     assert moved[7] < 0.1 * moved[1]
 
 
-def test_the_student_goes_on_from_the_best_of_its_own_architecture_at_its_rate(
+def test_the_student_learns_from_members_at_the_better_rates_and_goes_on_from_the_best_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dataset, _ = planted_dataset(num_users=30, length=10)
-    config = TeacherConfig(dim=8, epochs=3, batch_size=16, members=4)
-    trained: list[tuple[FittedToLog, TeacherConfig]] = []
-    asked: list[tuple[Recommender | None, float]] = []
+    config = TeacherConfig(dim=8, epochs=3, batch_size=16, members=6)
+    trained: list[Trained] = []
+    asked: list[tuple[Sequence[Recommender], Recommender | None, float]] = []
 
     def watched(
         dataset: Dataset,
@@ -201,21 +211,33 @@ def test_the_student_goes_on_from_the_best_of_its_own_architecture_at_its_rate(
         **options: Any,  # noqa: ANN401 - as they come
     ) -> FittedToLog:
         if guides:
-            asked.append((start, config.rate))
+            asked.append((guides, start, config.rate))
         fitted = fit_to_log(dataset, config, guides=guides, start=start, **options)
-        trained.append((fitted, config))
+        trained.append(Trained(config, fitted))
         return fitted
 
     for module in (teaching, members):
         monkeypatch.setattr(module, "fit_to_log", watched)
+    # In three epochs the architectures come to scores far apart.
+    monkeypatch.setattr(teaching, "WORTH", 0.0)
     fit_teacher(dataset, config, length=LENGTH, seed=0, device=CPU)
-    best, settings = max(trained[0:4:2], key=lambda one: one[0].validation[SELECTION])
-    assert asked == [(best.model, settings.rate)]
+    [(guides, start, rate)] = asked
+    *others, _ = trained
+    rates = {
+        name: max((one for one in others[:4] if one.config.learner == name), key=lambda one: one.score).config.rate
+        for name in MIXED
+    }
+    learned_from = [one for one in others if any(one.fitted.model is guide for guide in guides)]
+    assert len(guides) == len(learned_from) == 6
+    assert sorted(one.config.learner for one in learned_from) == ["gru4rec"] * 3 + ["sasrec"] * 3
+    assert all(one.config.rate == rates[one.config.learner] for one in learned_from)
+    best = max((one for one in others if one.config.learner == "sasrec"), key=lambda one: one.score)
+    assert (start, rate) == (best.fitted.model, best.config.rate)
 
 
 def test_a_member_of_another_architecture_has_the_same_training_and_its_own_published_shape() -> None:
     config = TeacherConfig(dim=16, dropout=0.4, learning_rate=1e-3, layers=3)
-    own, other = config.of_members(2)
+    own, other = config.of_trials(2)
     assert own == config
     assert (other.learner, other.hidden, other.feed_forward) == ("gru4rec", PUBLISHED["gru4rec"]["hidden"], None)
     assert (other.dim, other.dropout, other.learning_rate) == (16, 0.4, 1e-3)
@@ -239,7 +261,11 @@ def test_an_ensemble_that_cannot_teach_is_refused(ensemble: tuple[str, ...]) -> 
         TeacherConfig(ensemble=ensemble)
 
 
-def test_a_member_that_ranks_far_worse_is_not_learned_from() -> None:
-    model = recommender(0, num_items=5)
-    members = [FittedToLog(model, 1, {"ndcg@100": score}, 0.0) for score in (0.19, 0.20, 0.17, 0.185)]
-    assert worth_learning_from(members) == [members[0], members[1], members[3]]
+def test_of_each_architecture_the_best_is_learned_from_unless_it_ranks_far_worse() -> None:
+    def tried(learner: str, score: float) -> Trained:
+        model = recommender(0, num_items=5)
+        return Trained(TeacherConfig(learner=learner), FittedToLog(model, 1, {"ndcg@100": score}, 0.0))
+
+    members = [tried("sasrec", 0.19), tried("gru4rec", 0.17), tried("narm", 0.15)]
+    members += [tried("sasrec", 0.18), tried("gru4rec", 0.185), tried("narm", 0.17)]
+    assert worth_learning_from(members) == [members[0], members[4]]

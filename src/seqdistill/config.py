@@ -8,9 +8,11 @@ import json
 import re
 import reprlib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from datetime import date
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
@@ -80,13 +82,13 @@ CAUSAL = ("sasrec", "gru4rec", "narm")
 MIXED = ("sasrec", "gru4rec")
 """Those that a teacher learns from by default. NARM is not: an epoch of it takes several times as long."""
 
-SEVERAL, MOST_COST = 4, 10_000_000_000
-"""A teacher learns from so many others by default, up to so many interactions times items, which is what an epoch
-costs. The smaller a log, the more is left to chance in what one recommender makes of it."""
+SEVERAL = {1_000_000_000: 6, 10_000_000_000: 4}
+"""Interactions times items, which is what an epoch costs -> how many others a teacher learns from up to there. The
+smaller a log, the more is left to chance in what one recommender makes of it."""
 
 RATES, RATE = (1e-2, 3e-3), 5e-3
-"""Learning rates on a log, of several recommenders by turns and of one: dense logs are learned best at the higher one,
-sparse ones at the lower one."""
+"""Learning rates on a log, tried where there are several recommenders, and of one alone: dense logs are learned best at
+the higher one, sparse ones at the lower one."""
 
 USUAL_EPOCHS, USUAL_BATCHES, FEWER_EPOCHS, MOST_EPOCHS = 36, 20, -0.36, 100
 """Epochs of a training on a log where each has so many batches, and the power of their number that they go by. More
@@ -274,8 +276,9 @@ class TeacherConfig(LearnerConfig):
     dropout: float = Field(default=0.3, ge=0, lt=1)
     learning_rate: Literal["auto"] | PositiveFloat = Field(
         default="auto",
-        description="the highest: it rises over the first epoch and falls to 0 along a cosine; auto: the recommenders "
-        "that a teacher learns from take 0.01 and 0.003 by turns, and it that of the best; one alone takes 0.005",
+        description="the highest: it rises over the first epoch and falls to 0 along a cosine; auto: of those that a "
+        "teacher learns from, one of each architecture is trained at 0.01 and one at 0.003, the others and the teacher "
+        "at what was better; one alone takes 0.005",
     )
     weight_decay: float = Field(default=0.0, ge=0)
     batch_size: int = Field(default=128, ge=1, description="windows of the log per step")
@@ -291,8 +294,8 @@ class TeacherConfig(LearnerConfig):
     )
     members: Literal["auto"] | PositiveInt = Field(
         default="auto",
-        description="recommenders whose mean prediction the teacher learns; 1: it learns from the log itself; auto: 4 "
-        "where interactions times items are at most ten billion, and 1 beyond",
+        description="recommenders whose mean prediction the teacher learns; 1: it learns from the log itself; auto: 6 "
+        "where interactions times items are at most a billion, 4 up to ten billion, and 1 beyond",
     )
     ensemble: Literal["auto"] | tuple[str, ...] = Field(
         default="auto",
@@ -350,16 +353,24 @@ class TeacherConfig(LearnerConfig):
         """How many recommenders the teacher of a log learns from; 1 where it learns from the log itself."""
         if self.members != "auto":
             return self.members
-        return SEVERAL if num_interactions * num_items <= MOST_COST else 1
+        cost = num_interactions * num_items
+        return next((count for most, count in SEVERAL.items() if cost <= most), 1)
 
-    def of_members(self, count: int) -> tuple["TeacherConfig", ...]:
-        """The settings of so many members."""
-        names = self._ensemble()
+    def of_trials(self, count: int) -> tuple["TeacherConfig", ...]:
+        """Settings of the first of so many members: one of each of their architectures at every rate in question."""
         rates = RATES if self.learning_rate == "auto" else (self.learning_rate,)
-        return tuple(
-            self._of_member(names[index % len(names)]).at_rate(rates[index // len(names) % len(rates)])
-            for index in range(count)
-        )
+        names = dict.fromkeys(islice(cycle(self._ensemble()), count))
+        return tuple(self._of_member(name).at_rate(rate) for rate in rates for name in names)
+
+    def of_more(self, count: int, good: Sequence["TeacherConfig"]) -> tuple["TeacherConfig", ...]:
+        """Settings of those that are still missing from so many members when one of each good architecture is there.
+
+        The architectures take turns in what results, each at its rate.
+        """
+        by_name = {one.learner: one for one in good}
+        wanted = Counter(islice(cycle([name for name in self._ensemble() if name in by_name]), count))
+        wanted.subtract(list(by_name))
+        return tuple(by_name[name] for name in wanted.elements())
 
     def _ensemble(self) -> tuple[str, ...]:
         if self.ensemble != "auto":

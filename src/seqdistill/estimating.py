@@ -162,8 +162,10 @@ class _Trial:
         if count == 1:
             return replace(on_log, part="teacher")
         student, _ = self.training_on_log(config.of_student(), [copy.deepcopy(self._model)] * count)
+        tried = config.of_trials(count)
+        more = count - len({one.learner for one in tried})
         # The time of an epoch hardly depends on the threads it has.
-        turns = math.ceil(count / processes_for(count, config, self._device))
+        turns = sum(math.ceil(each / processes_for(each, config, self._device)) for each in (len(tried), more))
         return Cost(
             "teacher",
             turns * on_log.seconds + student.seconds,

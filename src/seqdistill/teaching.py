@@ -3,13 +3,16 @@
 A log is a sample, and a recommender fits its noise as well as its law; several trained from different seeds fit
 different noise, and several of different architectures miss different parts of the law, so their mean prediction is
 better than that of any (an ensemble), and one trained on that mean keeps most of the gain in the size of one
-(distillation: Hinton et al., 2015). It goes on from the best of its own architecture, at that one's learning rate. A
-summary needs one teacher, whose item embedding becomes the item factor and whose states become targets; the better it
-is, the better what comes from it.
+(distillation: Hinton et al., 2015). How high a learning rate should be depends on the log and the architecture, and a
+member at the wrong one blurs what the others have to say: so one of each architecture is trained at every rate, and
+the others are of the architectures that rank well, at their better rates. The student goes on from the best of its own
+architecture, at that one's learning rate. A summary needs one teacher, whose item embedding becomes the item factor
+and whose states become targets; the better it is, the better what comes from it.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 
@@ -23,8 +26,20 @@ from seqdistill.seeding import derive_seed
 from seqdistill.training import FittedToLog, fit_to_log
 
 WORTH = 0.9
-"""Share of the best member's validation NDCG@100 that a member must reach to be learned from: on some logs one
-architecture ranks far worse than another, and would only blur what that one has to say."""
+"""Share of the best member's validation NDCG@100 that an architecture must reach to be learned from: on some logs one
+ranks far worse than another, and would only blur what that one has to say."""
+
+
+class Trained(NamedTuple):
+    """A member and what it was trained by."""
+
+    config: TeacherConfig
+    fitted: FittedToLog
+
+    @property
+    def score(self) -> float:
+        """How well it ranks the validation items."""
+        return self.fitted.validation[SELECTION]
 
 
 def fit_teacher(
@@ -60,42 +75,52 @@ def fit_teacher(
             dataset, config, length=length, seed=seed, device=device, progress=progress, title="teacher", keeper=keeper
         )
     parts = Parts(keeper)
-    members = {
-        f"teacher {index + 1} of {count}": Member(f"member {index + 1}", own, derive_seed(seed, "member", index))
-        for index, own in enumerate(config.of_members(count))
-    }
-    fitted = fit_members(
-        members,
-        dataset,
-        length=length,
-        device=device,
-        parts=parts,
-        progress=progress,
-        title="recommenders for the teacher",
-    )
-    its_own = [
-        (one, member.config.rate)
-        for one, member in zip(fitted, members.values(), strict=True)
-        if member.config.learner == config.learner
-    ]
-    first, rate = max(its_own, key=lambda own: own[0].validation[SELECTION], default=(None, config.rate))
+
+    def train(members: Sequence[Member], title: str) -> tuple[list[Trained], float]:
+        """Members side by side, and how long they took."""
+        fitted = fit_members(
+            {f"{one.name} ({one.config.learner} at {one.config.rate:g})": one for one in members},
+            dataset,
+            length=length,
+            device=device,
+            parts=parts,
+            progress=progress,
+            title=title,
+        )
+        seconds = time_taken([one.seconds for one in fitted], processes_for(len(members), config, device))
+        return [Trained(one.config, found) for one, found in zip(members, fitted, strict=True)], seconds
+
+    def numbered(settings: Iterable[TeacherConfig], first: int) -> list[Member]:
+        return [
+            Member(f"recommender {number}", own, derive_seed(seed, "member", number - 1))
+            for number, own in enumerate(settings, start=first)
+        ]
+
+    tried, seconds_tried = train(numbered(config.of_trials(count), 1), "recommenders for the teacher")
+    good = worth_learning_from(tried)
+    missing = numbered(config.of_more(count, [one.config for one in good]), len(tried) + 1)
+    more, seconds_more = train(missing, "more of those that rank well") if missing else ([], 0.0)
+    own = [one for one in (*tried, *more) if one.config.learner == config.learner]
+    first = max(own, key=lambda one: one.score, default=None)
     student = fit_to_log(
         dataset,
-        config.of_student().at_rate(rate),
+        config.of_student().at_rate(config.rate if first is None else first.config.rate),
         length=length,
         seed=derive_seed(seed, "student"),
         device=device,
-        guides=[member.model for member in worth_learning_from(fitted)],
-        start=None if first is None else first.model,
+        guides=[one.fitted.model for one in (*good, *more)],
+        start=None if first is None else first.fitted.model,
         progress=progress,
         title="teacher, learning from them",
         keeper=parts.part("student"),
     )
-    seconds = time_taken([member.seconds for member in fitted], processes_for(count, config, device))
-    return dataclasses.replace(student, seconds=student.seconds + seconds)
+    return dataclasses.replace(student, seconds=seconds_tried + seconds_more + student.seconds)
 
 
-def worth_learning_from(members: Sequence[FittedToLog]) -> list[FittedToLog]:
-    """Those whose validation NDCG@100 is at least `WORTH` of the best one's."""
-    best = max(member.validation[SELECTION] for member in members)
-    return [member for member in members if member.validation[SELECTION] >= WORTH * best]
+def worth_learning_from(tried: Sequence[Trained]) -> list[Trained]:
+    """Of each architecture the best that was tried, if it reaches `WORTH` of the best of all."""
+    best: dict[str, Trained] = {}
+    for one in tried:
+        best[one.config.learner] = max(best.get(one.config.learner, one), one, key=lambda each: each.score)
+    least = WORTH * max(one.score for one in tried)
+    return [one for one in best.values() if one.score >= least]

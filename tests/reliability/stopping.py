@@ -16,6 +16,12 @@ Stop = tuple[str, int]
 """Title of a piece of work, and how many of its units may be done."""
 
 
+def recommender(config: Config, number: int) -> str:
+    """The title of one of the first that a teacher learns from."""
+    settings = config.teacher.of_trials(2)[number - 1]
+    return f"recommender {number} ({settings.learner} at {settings.rate:g})"
+
+
 class Stopper:
     """Asks to stop once the named piece of work has come so far; see `seqdistill.progress.Progress`."""
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from reliability.stopping import bytes_of, resumed, stopped_at
+from reliability.stopping import bytes_of, recommender, resumed, stopped_at
 from seqdistill import checkpoints
 from seqdistill.api import distill
 from seqdistill.config import Config, load_config
@@ -43,11 +43,14 @@ def steps_of(run: Path) -> list[tuple[str, int]]:
 def test_stopped_in_every_stage_a_run_ends_with_the_bytes_of_one_never_stopped(
     planted: Planted, quick: Config, tmp_path: Path
 ) -> None:
-    config = with_settings(quick, "evaluate.seeds=2", "distill.steps=3")
+    config = with_settings(
+        quick, "evaluate.seeds=2", "distill.steps=3", "teacher.members=3", "teacher.learning_rate=0.01"
+    )
     whole = distill(planted[0], out=tmp_path / "whole", config=config, paper=True)
     out = tmp_path / "run"
     stops = [
-        ("teacher 2 of 2", 2),
+        (recommender(config, 2), 2),
+        ("recommender 3 (sasrec at 0.01)", 1),
         ("teacher, learning from them", 1),
         ("distilling", 1),
         ("distilling", 2),
@@ -89,7 +92,7 @@ def test_whatever_the_settings_a_stopped_run_ends_with_the_same_bytes(
 ) -> None:
     config = with_settings(quick, *settings)
     distill(planted[0], out=tmp_path / "whole", config=config)
-    stopped_at(("teacher 2 of 2", 2), planted[0], config, tmp_path / "run")
+    stopped_at((recommender(config, 2), 2), planted[0], config, tmp_path / "run")
     stopped_at(("distilling", 3), planted[0], config, tmp_path / "run", resume=True)
     resumed(planted[0], config, tmp_path / "run")
     assert bytes_of(tmp_path / "run") == bytes_of(tmp_path / "whole")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from reliability.stopping import bytes_of, resumed, stopped_at
+from reliability.stopping import bytes_of, recommender, resumed, stopped_at
 from reliability.test_resume import with_settings
 from seqdistill.api import distill, estimate
 from seqdistill.config import Config
@@ -103,7 +103,7 @@ def test_a_disk_that_fills_up_at_any_write_costs_no_checkpoint(
 ) -> None:
     out = tmp_path / "run"
     config = with_settings(quick, "run.checkpoint_seconds=0")
-    stopped_at(("teacher 1 of 2", 1), planted[0], config, out)
+    stopped_at((recommender(config, 1), 1), planted[0], config, out)
     stopped: list[str] = []
     # Each gets a little further than the one before it.
     for limit in (0, 500, 3_000, 6_000, 15_000, 40_000, 100_000):

@@ -11,7 +11,7 @@ and whose states become targets; the better it is, the better what comes from it
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -76,30 +76,26 @@ def fit_teacher(
         )
     parts = Parts(keeper)
 
-    def train(members: Sequence[Member], title: str) -> tuple[list[Trained], float]:
-        """Members side by side, and how long they took."""
+    def train(settings: Sequence[TeacherConfig], number: int, title: str) -> tuple[list[Trained], float]:
+        """Members side by side, numbered from there on, and how long they took."""
+        members = {
+            f"recommender {index} ({own.learner} at {own.rate:g})": Member(
+                f"recommender {index}", own, derive_seed(seed, "member", index - 1)
+            )
+            for index, own in enumerate(settings, start=number)
+        }
+        if not members:
+            return [], 0.0
         fitted = fit_members(
-            {f"{one.name} ({one.config.learner} at {one.config.rate:g})": one for one in members},
-            dataset,
-            length=length,
-            device=device,
-            parts=parts,
-            progress=progress,
-            title=title,
+            members, dataset, length=length, device=device, parts=parts, progress=progress, title=title
         )
         seconds = time_taken([one.seconds for one in fitted], processes_for(len(members), config, device))
-        return [Trained(one.config, found) for one, found in zip(members, fitted, strict=True)], seconds
+        return [Trained(*one) for one in zip(settings, fitted, strict=True)], seconds
 
-    def numbered(settings: Iterable[TeacherConfig], first: int) -> list[Member]:
-        return [
-            Member(f"recommender {number}", own, derive_seed(seed, "member", number - 1))
-            for number, own in enumerate(settings, start=first)
-        ]
-
-    tried, seconds_tried = train(numbered(config.of_trials(count), 1), "recommenders for the teacher")
+    tried, seconds_tried = train(config.of_trials(count), 1, "recommenders for the teacher")
     good = worth_learning_from(tried)
-    missing = numbered(config.of_more(count, [one.config for one in good]), len(tried) + 1)
-    more, seconds_more = train(missing, "more of those that rank well") if missing else ([], 0.0)
+    missing = config.of_more(count, [one.config for one in good])
+    more, seconds_more = train(missing, len(tried) + 1, "more of those that rank well")
     own = [one for one in (*tried, *more) if one.config.learner == config.learner]
     first = max(own, key=lambda one: one.score, default=None)
     student = fit_to_log(

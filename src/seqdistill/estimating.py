@@ -146,11 +146,7 @@ class _Trial:
     def __init__(self, dataset: Dataset, config: Config, device: torch.device) -> None:
         self._dataset, self._config, self._device = dataset, config, device
         self._length = config.distill.length
-        with seeded(derive_seed(config.seed, "trial"), device):
-            learner = build_learner(
-                config.teacher, dim=config.teacher.dim, length=self._length, dropout=config.teacher.dropout
-            )
-            self._model = Recommender.fresh(learner, dataset.num_items).to(device)
+        self._model = self._untrained(config.teacher)
         self._pool_bytes = 0
         self._start: Summary | None = None
         self._rankings: dict[str, float] = {}
@@ -161,28 +157,52 @@ class _Trial:
         count = config.members_for(self._dataset.num_interactions, self._dataset.num_items)
         if count == 1:
             return replace(on_log, part="teacher")
-        student, _ = self.training_on_log(config.of_student(), [copy.deepcopy(self._model)] * count)
         tried = config.of_trials(count)
-        more = count - len({one.learner for one in tried})
-        # The time of an epoch hardly depends on the threads it has.
-        turns = sum(math.ceil(each / processes_for(each, config, self._device)) for each in (len(tried), more))
+        # Which architectures rank well is not known before: all of them, here.
+        good = {one.learner: one for one in tried}
+        more = config.of_more(count, list(good.values()))
+        models, costs = {config.learner: self._model}, {config.learner: on_log}
+        with computing_on(torch.get_num_threads() // processes_for(len(tried), config, self._device)):
+            for name in [name for name in good if name not in models]:
+                models[name] = self._untrained(good[name])
+                costs[name], _ = self.training_on_log(good[name], model=models[name])
+        guides = [models[one.learner] for one in (*good.values(), *more)]
+        student, _ = self.training_on_log(config.of_student(), copy.deepcopy(guides))
+
+        def taken(seconds_of: Callable[[Cost], float]) -> float:
+            return sum(
+                time_taken(
+                    [seconds_of(costs[one.learner]) for one in members],
+                    processes_for(len(members), config, self._device),
+                )
+                for members in (tried, more)
+            )
+
         return Cost(
             "teacher",
-            turns * on_log.seconds + student.seconds,
-            turns * on_log.at_most + student.at_most,
+            taken(lambda cost: cost.seconds) + student.seconds,
+            taken(lambda cost: cost.at_most) + student.at_most,
         )
 
-    def training_on_log(self, config: TeacherConfig, guides: Sequence[Recommender] = ()) -> tuple[Cost, int]:
+    def _untrained(self, config: TeacherConfig) -> Recommender:
+        with seeded(derive_seed(self._config.seed, "trial"), self._device):
+            learner = build_learner(config, dim=config.dim, length=self._length, dropout=config.dropout)
+            return Recommender.fresh(learner, self._dataset.num_items).to(self._device)
+
+    def training_on_log(
+        self, config: TeacherConfig, guides: Sequence[Recommender] = (), *, model: Recommender | None = None
+    ) -> tuple[Cost, int]:
         """One training on the log, and how many epochs it takes at most."""
-        optimiser = torch.optim.Adam(self._model.parameters(), lr=config.rate, fused=True)
+        model = self._model if model is None else model
+        optimiser = torch.optim.Adam(model.parameters(), lr=config.rate, fused=True)
         with seeded(derive_seed(self._config.seed, "trial"), self._device):
             rng = np.random.default_rng(self._config.seed)
-            epoch = Epoch(self._model, self._dataset, config, length=self._length, rng=rng, guides=guides)
+            epoch = Epoch(model, self._dataset, config, length=self._length, rng=rng, guides=guides)
             # The same ones again where an epoch has few.
             batches = itertools.cycle(epoch.batches)
             epoch.step(optimiser, next(batches))
             batch = self._timed(lambda: epoch.step(optimiser, next(batches)), len(epoch.batches))
-        self._model.eval()
+        model.eval()
         seconds = len(epoch.batches) * batch + self._ranking("validation")
         epochs = epochs_for(self._dataset, config, self._length)
         return Cost("", USED_EPOCHS * epochs * seconds, epochs * seconds), epochs

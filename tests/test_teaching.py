@@ -141,6 +141,7 @@ def test_each_architecture_is_tried_at_each_rate_unless_one_is_given() -> None:
     assert tried(4) == [("sasrec", 0.01), ("gru4rec", 0.01), ("sasrec", 0.003), ("gru4rec", 0.003)]
     assert tried(8, learning_rate=0.02) == [("sasrec", 0.02), ("gru4rec", 0.02)]
     assert tried(2, learner="gru4rec", learning_rate=0.02) == [("gru4rec", 0.02), ("sasrec", 0.02)]
+    assert tried(3, learning_rate=0.02, ensemble="sasrec,narm") == [("sasrec", 0.02), ("narm", 0.02)]
     assert tried(3, ensemble="sasrec") == [("sasrec", 0.01), ("sasrec", 0.003)]
     assert [name for name, _ in tried(3, learner="narm")] == ["narm", "narm"]
     assert [name for name, _ in tried(3, learner="bert4rec")] == ["bert4rec", "bert4rec"]

@@ -103,10 +103,10 @@ class Book:
         return sorted(studies, key=lambda study: (place_of(base_of(study, self.studies).data), study.name))
 
     def cross_of(self, base: str, learner: str) -> Json | None:
-        """What one architecture makes of a study's summary."""
+        """What one architecture makes of a study's summary, from the first cross study that has it."""
         for study in self.crosses():
-            if study.of == base and study.name in self.kept:
-                return self.kept[study.name]["learners"].get(learner)
+            if study.of == base and study.name in self.kept and learner in self.kept[study.name]["learners"]:
+                return self.kept[study.name]["learners"][learner]
         return None
 
     def ablations(self) -> list[AblationStudy]:

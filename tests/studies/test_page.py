@@ -17,7 +17,7 @@ from studies.cross_table import demanded
 from studies.demands import counted, demands_table, failures, over_all_logs
 from studies.first_screen import first_screen
 from studies.keeping import FOLDERS, RESULTS, ROOT
-from studies.study import ScoreboardStudy, digest, read_studies
+from studies.study import CrossStudy, ScoreboardStudy, digest, read_studies
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +132,21 @@ def test_the_architectures_that_fall_short_are_named() -> None:
     ]
 
 
+def test_architectures_that_are_measured_one_by_one_stand_in_the_same_column() -> None:
+    book = made_up(shared=100.0, fresh=100.0)
+    for learner, shares in {"gru4rec": (98.0, 91.0), "narm": (90.0, 96.0)}.items():
+        study = CrossStudy(name=f"films-{learner}", kind="cross", of="films", about="One.", learners={learner: {}})
+        book.studies[study.name] = study
+        found = of_learner(*shares, 5.0)
+        for row in found["rows"][1:]:
+            row["regime"] = row["key"].removeprefix("distilled/")
+        book.kept[study.name] = {"learners": {learner: found}}
+    table = demands_table(book, ten=False)
+    assert "| GRU4Rec, better regime, NDCG@10 | 97% | **98.0% (shared)**, met |" in table
+    assert "| NARM, better regime, NDCG@10 | 97% | 96.0% (fresh), not met |" in table
+    assert "| BERT4Rec, better regime, NDCG@10 | 97% | not measured |" in table
+
+
 def test_a_learner_that_passes_the_mark_and_falls_again_has_not_reached_it() -> None:
     found = of_learner(99.0, 99.0, 50.0)
     found["curves"][1]["points"] = [
@@ -169,7 +184,7 @@ def test_what_is_not_measured_is_said_to_be_so_and_counted() -> None:
 
 def test_every_study_that_is_committed_can_be_read_and_has_settings_that_work() -> None:
     studies = read_studies(RESULTS / "studies")
-    assert {"ml-100k", "ml-100k-10", "ml-1m", "magazine", "beauty", "retailrocket", "ml-1m-cross", "size"} <= set(
+    assert {"ml-100k", "ml-100k-10", "ml-1m", "magazine", "beauty", "retailrocket", "ml-1m-gru4rec", "size"} <= set(
         studies
     )
     for name in ("ml-100k", "magazine"):

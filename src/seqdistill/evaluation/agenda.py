@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from seqdistill.config import Config
+from seqdistill.config import Config, Regime
 from seqdistill.evaluation.lab import Curve, Outcome, Point, Search, Task, Tested, Trial
 from seqdistill.evaluation.rows import RowSpec
 from seqdistill.evaluation.store import Measured
-from seqdistill.evaluation.table import Tried, best_schedule, shortest_schedule
+from seqdistill.evaluation.table import PLATEAU, SEARCH_LEARNERS, Tried, best_schedule, shortest_schedule
 from seqdistill.progress import Task as ProgressTask
 from seqdistill.summary import Schedule
 
@@ -19,12 +19,8 @@ PROGRESS_UNITS = 1000
 LEARNER_WORK = 40_000.0
 """Of a position through a learner, where a product of two item embeddings' entries is 1."""
 
-Expected = tuple[int, int]
-HARD_STEPS: Expected = (400, 75)
-SOFT_STEPS: Expected = (1200, 400)
-"""Steps a rate's search takes before it is given up, and those a learner is then trained, as seen on ML-100K."""
-
-EPOCHS = 30
+HARD_STEPS = 75
+"""Steps that learners of hard targets are usually trained for: more, and they know the few sequences by heart."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +34,9 @@ class Scale:
         targets: of an epoch of the log.
         length: positions of a history, and of a sequence.
         batch: most sequences of a step.
+        epochs: of a training on the log.
+        steps: of a training on soft targets, by regime.
+        candidates: numbers of steps that a search tries, rising.
     """
 
     users: int
@@ -46,8 +45,11 @@ class Scale:
     targets: int
     length: int
     batch: int
+    epochs: int
+    steps: Mapping[Regime, int]
+    candidates: Sequence[int]
 
-    def work(self, task: Task, candidates: int) -> float:
+    def work(self, task: Task) -> float:
         """Expected work of a task; only ratios mean anything."""
         ranking = self.users * (self.length * LEARNER_WORK / 3 + self.items * self.dim)
         row = task.row
@@ -57,14 +59,20 @@ class Scale:
         products = 2 if row.regime == "shared" else 5 if row.source in ("distilled", "paper") else 3
         position = LEARNER_WORK + products * self.items * self.dim
         if row.source == "full":
-            return EPOCHS * (self.targets * position + ranking)
+            return self.epochs * (self.targets * position + ranking)
         step = min(row.sequences or self.batch, self.batch) * self.length * position
-        search, trial = SOFT_STEPS if row.targets == "soft" else HARD_STEPS
+        steps = self.steps[row.regime or "fresh"] if row.targets == "soft" else HARD_STEPS
         if isinstance(task, Search):
-            return search * step + candidates * ranking
+            tried = self._tried(steps)
+            return SEARCH_LEARNERS * (tried[-1] * step + len(tried) * ranking)
         if isinstance(task, Curve):
-            return 2 * trial * step + candidates * ranking
-        return trial * step + ranking
+            return 2 * steps * step + len(self.candidates) * ranking
+        return steps * step + ranking
+
+    def _tried(self, chosen: int) -> list[int]:
+        """The candidates up to where a search sees that it has been on a level since the one it will choose."""
+        shorter = [steps for steps in self.candidates if steps < chosen]
+        return list(self.candidates[: len(shorter) + PLATEAU])
 
 
 @dataclass
@@ -189,7 +197,7 @@ class Agenda:
             self._begun = [Curve(task.row, state.schedule.learning_rate), *self._begun]
 
     def _work(self, task: Task) -> float:
-        return self._scale.work(task, len(self._config.evaluate.candidate_steps))
+        return self._scale.work(task)
 
     def _all_work(self, row: RowSpec) -> float:
         tasks: list[Task] = [Trial(row, 0, None)] * self._under_way[row.key].learners

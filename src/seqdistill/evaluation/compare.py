@@ -17,6 +17,7 @@ from seqdistill import __version__
 from seqdistill.config import REGIMES, Config
 from seqdistill.data.dataset import Dataset
 from seqdistill.disk import writing
+from seqdistill.evaluation.agenda import Scale
 from seqdistill.evaluation.coresets import RealSequences, mean_embedding
 from seqdistill.evaluation.opening import LabOpening
 from seqdistill.evaluation.report import render_report
@@ -29,6 +30,7 @@ from seqdistill.json_values import Json
 from seqdistill.progress import SILENT, Progress
 from seqdistill.runs import PAPER, SUMMARY
 from seqdistill.summary import Summary
+from seqdistill.training import epochs_for
 from seqdistill.workers import Workers, default_workers
 
 FORMAT, FORMAT_VERSION = "seqdistill/comparison", 1
@@ -93,7 +95,8 @@ def run_comparison(given: Comparison, store: Store, device: torch.device, progre
     remedy = "lower compare.workers and ask again: the rows that are done are kept"
     with Workers(opening, count, remedy=remedy) as workers:
         paper = None if given.paper is None else (given.paper.num_sequences, given.paper.size_bytes())
-        board = Scoreboard(given.dataset, given.config, paper, sizes_of(given), store, workers, progress)
+        sizes, scale = sizes_of(given), scale_of(given)
+        board = Scoreboard(given.dataset, given.config, paper, sizes, scale, store, workers, progress)
         try:
             board.measure()
         finally:
@@ -121,6 +124,22 @@ def sizes_of(given: Comparison) -> Sizes:
         summary.dim,
         dataset.provenance.log_parquet_bytes,
         dataset.times is not None,
+    )
+
+
+def scale_of(given: Comparison) -> Scale:
+    """What the work follows from; soft targets are taken to need the steps that the summary recommends."""
+    dataset, config, summary = given.dataset, given.config, given.summary
+    return Scale(
+        users=len(dataset.held_out_users("test")),
+        items=dataset.num_items,
+        dim=summary.dim,
+        targets=int((dataset.training_ends - dataset.offsets[:-1] - 1).clip(min=0).sum()),
+        length=summary.length,
+        batch=max(config.compare.batch_sequences, summary.num_sequences),
+        epochs=epochs_for(dataset, config.teacher, summary.length),
+        steps={regime: summary.schedule(regime).steps for regime in REGIMES},
+        candidates=sorted(set(config.evaluate.candidate_steps)),
     )
 
 

@@ -41,6 +41,7 @@ class Scoreboard:
         config: all settings.
         paper: number of sequences and bytes of a summary distilled as the paper does, if there is one.
         sizes: of both.
+        scale: of the work.
         store: keeps rows.
         workers: measure rows.
         progress: where to report.
@@ -50,6 +51,7 @@ class Scoreboard:
     config: Config
     paper: tuple[int, int] | None
     sizes: Sizes
+    scale: Scale
     store: Store
     workers: Workers[Task, Outcome]
     progress: Progress
@@ -195,7 +197,7 @@ class Scoreboard:
         kept = {row.key: measured for row in rows if (measured := self.store.row(row.key)) is not None}
         missing = [row for row in rows if row.key not in kept]
         schedules = {key: measured.schedule for key, measured in kept.items() if measured.schedule is not None}
-        agenda = Agenda(missing, curves, self.config, self._scale, keep, keep_curve, schedules)
+        agenda = Agenda(missing, curves, self.config, self.scale, keep, keep_curve, schedules)
         for row in rows:
             schedule = kept[row.key].schedule if row.key in kept else None
             if row.key in curves and schedule is not None and self.store.curve(row.key) is None:
@@ -204,13 +206,6 @@ class Scoreboard:
             with self.progress.task(title, PROGRESS_UNITS) as task:
                 agenda.report_to(task)
                 self.workers.run(agenda.choose, agenda.done)
-
-    @property
-    def _scale(self) -> Scale:
-        targets = int(np.maximum(self.dataset.training_ends - self.dataset.offsets[:-1] - 1, 0).sum())
-        batch = max(self.config.compare.batch_sequences, self.sizes.num_sequences)
-        users = len(self.dataset.held_out_users("test"))
-        return Scale(users, self.dataset.num_items, self.sizes.dim, targets, self.sizes.length, batch)
 
     def _row_json(self, row: RowSpec, measured: Measured, values: dict[str, Floats], full: dict[str, float]) -> Json:
         spreads = {name: spread_of([float(m) for m in v.mean(1)]) for name, v in values.items()}

@@ -17,18 +17,27 @@ def _headline(comparison: Json, rows: dict[str, Json]) -> str:
     metric = comparison["headline_metric"]
     shares = [f"{rows[f'distilled/{regime}']['percent_of_full'][metric]:.0f}% ({regime})" for regime in REGIMES]
     reached = f"Learners trained on the summary reach {' and '.join(shares)} of full data's {metric.upper()}"
-    against = {key for key, row in rows.items() if (row["targets"], row["size"]) == ("soft", "n")}
-    contests = [contest for contest in comparison["contests"] if contest["against"] in against]
-    if not contests:
+    relations: dict[str, list[str]] = {}
+    for regime in REGIMES:
+        if relation := _soft_targets(comparison, rows, regime):
+            relations.setdefault(relation, []).append(regime)
+    if not relations:
         return f"{reached}."
-    if any(contest["high"] < 0 for contest in contests):
-        relation = "less than"
-    elif all(contest["low"] > 0 for contest in contests):
-        relation = "more than"
-    else:
-        relation = "not told apart from what"
-    verb = "reach" if relation.endswith("what") else "do"
-    return f"{reached}, {relation} as many sequences with nothing but the teacher's soft targets {verb}."
+    others = " and ".join(f"{relation} ({', '.join(regimes)})" for relation, regimes in relations.items())
+    return f"{reached}; as many sequences with nothing but the teacher's soft targets {others}."
+
+
+def _soft_targets(comparison: Json, rows: dict[str, Json], regime: str) -> str | None:
+    """What the strongest opponents do beside the summary in a regime; None where there are none."""
+    against = {key for key, row in rows.items() if (row["targets"], row["size"]) == ("soft", "n")}
+    contests = [
+        one for one in comparison["contests"] if one["against"] in against and rows[one["key"]]["regime"] == regime
+    ]
+    if not contests:
+        return None
+    if any(one["high"] < 0 for one in contests):
+        return "reach more"
+    return "reach less" if all(one["low"] > 0 for one in contests) else "are not told apart"
 
 
 def _against_full(comparison: Json, rows: dict[str, Json]) -> Iterator[str]:

@@ -94,7 +94,7 @@ def streamed(given, architecture, regime, schedule, *, seed: int, batch_size: in
     factor = given.item_factor
     learner = build_learner(architecture, dim=factor.shape[1], length=given.length)
     model = Recommender.shared(learner, factor) if regime == "shared" else Recommender.fresh(learner, len(factor))
-    optimiser = optimiser_of(model, regime, schedule.learning_rate)
+    optimiser = optimiser_of(model, regime, schedule)
     wanted = (given.predict @ factor.T).softmax(-1)
     soft = (given.read @ factor.T).softmax(-1) if given.read.is_floating_point() else None
     means = wanted @ factor

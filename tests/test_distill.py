@@ -1,6 +1,7 @@
 """What a whole, small distillation promises."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,19 @@ def test_the_summary_recommends_the_schedules_of_its_rows(planted_run: tuple[Run
     assert planted_run[0].summary.schedules == {row["regime"]: Schedule(**row["schedule"]) for row in rows}
 
 
+def test_training_takes_the_recommended_optimiser_or_the_one_that_is_set(planted_run: tuple[Run, str]) -> None:
+    summary = replace(planted_run[0].summary, schedules={"shared": Schedule(0.01, 2, "soap")})
+    recommended, *others = (
+        train(summary, config=load_config(None, given))
+        for given in ([], ["train.optimiser=soap"], ["train.optimiser=adam"])
+    )
+    taken = [model.details["optimiser"] for model in (recommended, *others)]
+    assert taken == ["soap", "soap", "adam"]
+    first, same, other = (model.recommender.learner.state_dict() for model in (recommended, *others))
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
 def test_a_finished_run_is_reused_and_one_of_other_settings_is_not_touched(
     planted: Planted, planted_run: tuple[Run, str], small_config: Config
 ) -> None:
@@ -133,7 +147,8 @@ def test_a_finished_run_is_reused_and_one_of_other_settings_is_not_touched(
     [
         ["distill.start=real", "distill.learner_pool=0", "distill.cuts=2", "distill.inner_batch_size=2"],
         ["distill.start=random", "distill.targets=tied", "distill.cuts=1", "distill.rank=[2, 3]"],
-        ["distill.learner_start=teacher", "distill.rank=[3, 4]", "distill.alignment_weight=0"],
+        ["distill.learner_start=teacher", "distill.rank=[3, 4]"],
+        ["distill.outer_targets=log", "distill.alignment_weight=1"],
     ],
 )
 def test_under_every_option_the_summary_kept_is_the_best_validated(
@@ -152,6 +167,16 @@ def test_under_every_option_the_summary_kept_is_the_best_validated(
     assert run.result["distillation"]["validation"][SELECTION] >= max(validated)
     if config.distill.rank is not None:
         assert run.summary.factors.core.shape[:2] == config.distill.rank
+
+
+def test_outer_steps_end_when_none_has_bettered_the_summary_for_long(
+    planted: Planted, small_config: Config, tmp_path: Path
+) -> None:
+    endless = {"steps": 1000, "validate_every": 2, "patience": 3}
+    config = small_config.model_copy(update={"distill": small_config.distill.model_copy(update=endless)})
+    run = distill(planted[0], out=tmp_path / "run", config=config, evaluation=False)
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["step"] == run.result["distillation"]["best_step"] + 2 * 3
 
 
 def test_train_and_evaluate_round_trip(

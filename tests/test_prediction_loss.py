@@ -23,19 +23,13 @@ ROWS, ITEMS, DIM, OTHER, N, LENGTH = 23, 31, 8, 5, 6, 7
 
 
 def adam(model: Recommender, regime: Regime, rate: float) -> torch.optim.Adam:
-    """What rounding does not grow in, as it does where eigenvectors belong to gradients of no full rank."""
+    """Adam as torch has it, each parameter at its pace."""
     groups: list[dict[str, Any]] = [
         {"params": [p], "lr": rate * paces(model.learner, regime).get(name.removeprefix("learner."), 1.0)}
         for name, p in model.named_parameters()
         if p.requires_grad
     ]
     return torch.optim.Adam(groups)
-
-
-@pytest.fixture
-def steps_of_adam(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings on sequences by another optimiser, since gradients are what is looked at."""
-    monkeypatch.setattr("seqdistill.sequence_training.optimiser_of", adam)
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +103,6 @@ def test_a_second_derivative_is_refused() -> None:
         torch.autograd.grad(loss, states, create_graph=True)
 
 
-@pytest.mark.usefixtures("steps_of_adam")
 @pytest.mark.parametrize("regime", ["shared", "fresh"])
 @pytest.mark.parametrize("reads", ["items", "queries"])
 @pytest.mark.parametrize("cached", [False, True])
@@ -144,7 +137,6 @@ def test_training_on_sequences_follows_plain_gradient_steps(
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.usefixtures("steps_of_adam")
 @pytest.mark.parametrize(("regime", "moves"), [("shared", 1), ("fresh", 4)])
 def test_a_step_of_a_fresh_learner_moves_once_for_every_few_sequences(regime: Regime, moves: int) -> None:
     n, length, rate = 4 * (POSITIONS_A_MOVE // 16), 16, 1e-3
@@ -165,7 +157,6 @@ def test_a_step_of_a_fresh_learner_moves_once_for_every_few_sequences(regime: Re
     assert (moves - 0.5) * rate < largest < (moves + 0.5) * rate
 
 
-@pytest.mark.usefixtures("steps_of_adam")
 @pytest.mark.parametrize("learner", ["gru4rec", "narm"])
 def test_a_step_on_sequences_that_begin_late_is_one_on_what_is_left_of_them(learner: str) -> None:
     factor, read, predict = draw((ITEMS, DIM), (N, LENGTH, DIM), (N, LENGTH, DIM))

@@ -35,6 +35,10 @@ Regime = Literal["shared", "fresh"]
 REGIMES: tuple[Regime, ...] = ("shared", "fresh")
 """`shared`: the item embedding is the summary's item factor, frozen. `fresh`: it starts at random and is trained."""
 
+Optimiser = Literal["adam", "soap"]
+OPTIMISERS: tuple[Optimiser, ...] = ("adam", "soap")
+"""Whose steps a training on few sequences takes."""
+
 Targets = Literal["tied", "separate"]
 """`tied`: the input at t + 1 is the target at t (the paper). `separate`: targets have queries of their own."""
 
@@ -418,9 +422,9 @@ class DistillConfig(Section):
     sharpness: float = Field(
         default=0.9, gt=0, lt=1, description="mean probability of the item itself where the inputs start"
     )
-    steps: int = Field(default=150, ge=0, description="outer steps")
+    steps: int = Field(default=600, ge=0, description="outer steps, at most")
     learning_rate: float = Field(
-        default=0.01, gt=0, description="how far an entry of H moves in an outer step; falls to 0 along a cosine"
+        default=0.1, gt=0, description="how far an entry of H moves in an outer step; falls to 0 along a cosine"
     )
     weight_decay: float = Field(default=0.0, ge=0, description="of the factors")
     inner_steps: int = Field(default=400, ge=1, description="T_in, longest run of a learner, its window included")
@@ -454,7 +458,14 @@ class DistillConfig(Section):
         ge=0,
         description="learners of all ages that carry on from window to window; 0: a new one every outer step",
     )
-    alignment_weight: float = Field(default=1.0, ge=0)
+    outer_targets: Literal["teacher", "log"] = Field(
+        default="teacher",
+        description="what learners are to predict after histories of the log: what the teacher predicts, or what came "
+        "next, as always with a teacher that is not causal",
+    )
+    alignment_weight: float = Field(
+        default=0.0, ge=0, description="of the mean squared difference of a learner's states to the teacher's"
+    )
     outer_batch_size: int = Field(default=128, ge=1, description="windows of the log per outer step")
     clip: float = Field(default=2.0, gt=0, description="largest hypergradient norm, as a multiple of its running mean")
     memory: ByteSize = Field(
@@ -471,6 +482,9 @@ class DistillConfig(Section):
     )
     max_skips: int = Field(default=10, ge=0, description="outer steps that on_nonfinite = skip may leave out in all")
     validate_every: int = Field(default=50, ge=1, description="outer steps between validations of the summary")
+    patience: int = Field(
+        default=5, ge=1, description="validations in a row without a better summary after which outer steps end"
+    )
     validation_learners: int = Field(default=2, ge=1, description="learners averaged by one validation")
 
     @field_validator("learners", mode="before")
@@ -538,6 +552,7 @@ class TrainConfig(LearnerConfig):
     learning_rate: float | None = Field(
         default=None, gt=0, description="none: what the summary recommends for the regime"
     )
+    optimiser: Optimiser | None = Field(default=None, description="none: what the summary recommends for the regime")
     steps: int | None = Field(default=None, ge=1, description="none: what the summary recommends for the regime")
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
@@ -550,6 +565,12 @@ class EvaluateConfig(Section):
     seeds: int = Field(default=3, ge=1, description="learners trained for each row of a table")
     candidate_rates: tuple[PositiveFloat, ...] = Field(
         default=(3e-3, 1e-2), min_length=1, description="learning rates tried on validation"
+    )
+    candidate_optimisers: tuple[Optimiser, ...] = Field(
+        default=("soap", "adam"),
+        min_length=1,
+        description="whose steps are tried, at each of the rates, in training on few sequences with the items given "
+        "(shared); all else is trained by Adam",
     )
     candidate_steps: tuple[PositiveInt, ...] = Field(
         default=(10, 25, 50, 100, 200, 300, 400, 600, 800, 1200, 1600),

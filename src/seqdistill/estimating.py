@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from seqdistill import memory
-from seqdistill.config import REGIMES, Config, DistillConfig, LearnerConfig, Regime, TeacherConfig
+from seqdistill.config import OPTIMISERS, REGIMES, Config, DistillConfig, LearnerConfig, Regime, TeacherConfig
 from seqdistill.data.dataset import Dataset
 from seqdistill.distillation.adam import AdamState
 from seqdistill.distillation.inner_loop import InnerLoop
@@ -28,7 +28,7 @@ from seqdistill.distillation.replay import warm_up
 from seqdistill.distillation.validation import Validation
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.evaluation.short import CONTROLS, rows_of_table
-from seqdistill.evaluation.table import SEARCH_LEARNERS
+from seqdistill.evaluation.table import SEARCH_LEARNERS, ways_to_train
 from seqdistill.json_values import Json
 from seqdistill.learners import Recommender, build_learner
 from seqdistill.members import processes_for, time_taken
@@ -47,6 +47,9 @@ MOST_REPEATS = 20
 
 USED_EPOCHS = 0.9
 """Share of its epochs that a training on a log usually takes before its patience ends."""
+
+USED_PATIENCE = 1.5
+"""Outer steps that a distillation usually takes, as a multiple of those that its patience allows from the start."""
 
 CONTROLS_SHARE, SUMMARIES_SHARE = 0.3, 0.6
 """How much of the longest training the learners of an evaluation usually get: on hard sequences and on soft targets."""
@@ -226,16 +229,18 @@ class _Trial:
             run.hypergradient(inner)
             steps += self._timed(lambda inner=inner: run.hypergradient(inner), max(2, settings.steps // loops)) / loops
             steps += self._warming_up(run, inner, settings, loops)
-        seconds += validations * validated + settings.steps * steps
+        patience = settings.patience * settings.validate_every
+        usual = min(1.0, USED_PATIENCE * patience / max(1, settings.steps))
+        outer = validations * validated + settings.steps * steps
         state = sum(
             t.numel() * t.element_size() for t in AdamState.start(run.inner_loops[0].objective.model.draw(run.rng))
         )
         self._pool_bytes = max(self._pool_bytes, max(0, settings.learner_pool - loops) * state)
-        return Cost(name, seconds, seconds)
+        return Cost(name, seconds + usual * outer, seconds + outer)
 
     def _validated(self, start: Summary, settings: DistillConfig, architectures: Sequence[LearnerConfig]) -> float:
         """Seconds of a validation of a summary: learners that train side by side, each ranked in the end."""
-        count = settings.validation_learners
+        count = settings.validation_learners * len(OPTIMISERS)
         together = min(processes_for(count * len(architectures), one, self._device) for one in architectures)
         with computing_on(torch.get_num_threads() // together):
             steps = [self._step_on_sequences(start, one, "shared") for one in architectures]
@@ -244,7 +249,8 @@ class _Trial:
 
     def schedules(self, *, task: Task) -> Cost:
         """The search for the schedules of the summary."""
-        seconds = sum(self._search(self._training_step(regime), self._ranking("validation")) for regime in REGIMES)
+        validation = self._ranking("validation")
+        seconds = sum(self._search(regime, self._training_step(regime), validation) for regime in REGIMES)
         task.advance()
         return Cost("schedules", seconds, seconds)
 
@@ -267,7 +273,7 @@ class _Trial:
         longest: list[float] = []
         for name, regime in rows:
             is_soft = name not in CONTROLS
-            search = self._search(steps[regime], validation)
+            search = self._search(regime, steps[regime], validation)
             learners = evaluate.seeds * max(evaluate.candidate_steps) * steps[regime]
             share = SUMMARIES_SHARE if is_soft else CONTROLS_SHARE
             expected.append(SELECTION_SHARES[is_soft] * search + share * learners + evaluate.seeds * test)
@@ -278,11 +284,11 @@ class _Trial:
         at_most += time_taken(sorted(longest, reverse=True), together)
         return Cost("evaluation", seconds, at_most)
 
-    def _search(self, step: float, validation: float) -> float:
+    def _search(self, regime: Regime, step: float, validation: float) -> float:
         """Seconds of the search for a schedule, at most, given those of a training step and of a validation."""
         evaluate = self._config.evaluate
         once = max(evaluate.candidate_steps) * step + len(evaluate.candidate_steps) * validation
-        return len(evaluate.candidate_rates) * SEARCH_LEARNERS * once
+        return len(ways_to_train(evaluate, regime)) * SEARCH_LEARNERS * once
 
     def peak_memory(self) -> int:
         """The most held so far, and what a whole pool of learners adds to it."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -109,9 +110,7 @@ def describe(
         "dim": summary.dim,
         "rank": [summary.factors.user.shape[1], summary.factors.time.shape[1]],
         "target_mode": summary.targets,
-        "schedules": {
-            regime: {"learning_rate": s.learning_rate, "steps": s.steps} for regime, s in summary.schedules.items()
-        },
+        "schedules": {regime: asdict(schedule) for regime, schedule in summary.schedules.items()},
         "shapes": {**{name: list(tensor.shape) for name, tensor in parts.items()}, "item_ids": [summary.num_items]},
         "bytes": summary.bytes_by_part(),
         "inputs": _describe_role(read, summary.item_factor),

@@ -57,6 +57,16 @@ def metric_title(name: str) -> str:
     return name.replace("_", "-") if name == "log_likelihood" else name.upper()
 
 
+def optimiser_name(optimiser: str) -> str:
+    """`SOAP` for `soap`."""
+    return optimiser.upper() if optimiser == "soap" else optimiser.capitalize()
+
+
+def schedule_line(learning_rate: float, steps: int, optimiser: str) -> str:
+    """`400 steps of SOAP at rate 0.01`."""
+    return f"{count(steps, 'step')} of {optimiser_name(optimiser)} at rate {learning_rate:g}"
+
+
 def describe_protocol(protocol: dict[str, Any]) -> list[str]:
     """How figures were obtained, in a few words each."""
     return [

@@ -47,9 +47,9 @@ def fit_to_sequences(  # noqa: PLR0913 - most have a default
         sequences: what to learn.
         architecture: of the learner.
         regime: `shared` freezes the item factor as the embedding; `fresh` trains one from random.
-        schedule: steps and (constant) learning rate. A step reads all sequences, or a batch. In the `fresh` regime a
-            learner that answers for all positions at once moves several times in a step, each time after a part of
-            what the step reads (`POSITIONS_A_MOVE`).
+        schedule: steps, (constant) learning rate and optimiser. A step reads all sequences, or a batch. In the `fresh`
+            regime a learner that answers for all positions at once moves several times in a step, each time after a
+            part of what the step reads (`POSITIONS_A_MOVE`).
         seed: decides the initial parameters, the batches and the dropout.
         length: positions the learner can read; by default those of the sequences.
         dim: width of the learner, by default that of the item factor. At another one, `shared` trains a projection of
@@ -77,7 +77,7 @@ def fit_to_sequences(  # noqa: PLR0913 - most have a default
             embed = _constant(embed(model.embedding, EVERY))
         loss_at = _loss(sequences, model, regime)
         places = torch.arange(sequences.mask.numel(), device=device).view(sequences.mask.shape)
-        optimiser = optimiser_of(model, regime, schedule.learning_rate)
+        optimiser = optimiser_of(model, regime, schedule)
         late = late_share(learner, regime)
         whole = learner.view == "causal" and late == 0 and bool(sequences.mask.all())
         in_parts = regime == "fresh" and learner.view == "causal"

@@ -1,11 +1,11 @@
-"""The steps of trainings on few sequences.
+"""The steps of trainings on few sequences: Adam's or SOAP's (Vyas et al., ICLR 2025, arXiv 2409.11321).
 
-Where items are given (`shared`), they are SOAP's (Vyas et al., ICLR 2025, arXiv 2409.11321): Adam in the eigenbasis of
-Shampoo's preconditioner. Of a matrix with gradient G it keeps running means of G G^T and G^T G, and takes Adam's steps
-in the coordinates of their eigenvectors. Such a training is a small problem with hardly any noise; its coordinates hang
-together, and once it is known how, a step is worth several of Adam's. For matrices this small the eigenvectors cost
-next to nothing. With an embedding to find (`fresh`) a step costs two fifths more and the last per cent takes as many,
-so there they are Adam's.
+SOAP is Adam in the eigenbasis of Shampoo's preconditioner: of a matrix with gradient G it keeps running means of G G^T
+and G^T G, and takes Adam's steps in the coordinates of their eigenvectors. Where items are given (`shared`), a training
+is a small problem with hardly any noise; its coordinates hang together, and once it is known how, a step is worth
+several of Adam's. For matrices this small the eigenvectors cost next to nothing. Where outer steps have moved a summary
+far, for learners that take Adam's steps, learners do better with these: validation tells which. With an embedding to
+find (`fresh`) a step of SOAP costs two fifths more and the last per cent takes as many, so there Adam's are taken.
 
 The package brings a hundred optimisers and takes a second to import, so only what trains on sequences imports this.
 """
@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 from seqdistill.config import Regime
 from seqdistill.learners import Recommender
 from seqdistill.learners.paces import paces
+from seqdistill.summary import Schedule
 
 BETAS = (0.95, 0.95)
 """The paper's: of the running means of the gradient, and of its squares and products."""
@@ -53,16 +54,16 @@ class Soap(SOAP):
         return super().step(closure)
 
 
-def optimiser_of(model: Recommender, regime: Regime, rate: float) -> Optimizer:
+def optimiser_of(model: Recommender, regime: Regime, schedule: Schedule) -> Optimizer:
     """An optimiser of all that a recommender trains.
 
     Args:
         model: what is trained; parameters that need no gradient are left out.
         regime: how its item embedding is treated.
-        rate: learning rate.
+        schedule: how fast, and by whose steps.
     """
-    groups = at_their_paces(model, regime, rate)
-    return Soap(groups) if regime == "shared" else torch.optim.Adam(groups, fused=True)
+    groups = at_their_paces(model, regime, schedule.learning_rate)
+    return Soap(groups) if schedule.optimiser == "soap" else torch.optim.Adam(groups, fused=True)
 
 
 def at_their_paces(model: Recommender, regime: Regime, rate: float) -> list[dict[str, Any]]:

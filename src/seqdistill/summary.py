@@ -9,10 +9,10 @@ predicted. A teacher predicts by softmax(h V^T) with its state h, so a row of H_
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import polars as pl
 import torch
@@ -25,12 +25,13 @@ from seqdistill.artifacts.compact import compacted
 from seqdistill.artifacts.parquet import write_ids
 from seqdistill.artifacts.tensors import Shapes
 from seqdistill.block_floats import rounded
-from seqdistill.config import MAX_LENGTH, Precision, Regime, Targets
+from seqdistill.config import MAX_LENGTH, Optimiser, Precision, Regime, Targets
 from seqdistill.errors import SeqDistillError
 from seqdistill.json_values import Json
+from seqdistill.readable import schedule_line
 from seqdistill.sequences import Sequences
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 ITEM_IDS, ITEM_ID = "item_ids.parquet", "item_id"
 """The id map of summaries and models, and its column."""
 
@@ -87,12 +88,18 @@ class Schedule:
     """How long and how fast to train.
 
     Attributes:
-        learning_rate: of Adam, constant.
+        learning_rate: constant.
         steps: gradient steps, each over all sequences.
+        optimiser: whose steps.
     """
 
     learning_rate: float
     steps: int
+    optimiser: Optimiser = "adam"
+
+    def __str__(self) -> str:
+        """As in "400 steps of SOAP at rate 0.01"."""
+        return schedule_line(**asdict(self))
 
 
 DEFAULT_SCHEDULE = Schedule(learning_rate=0.01, steps=300)
@@ -184,9 +191,7 @@ class Summary:
             manifest={
                 "versions": {"seqdistill": __version__, "torch": torch.__version__},
                 "targets": self.targets,
-                "schedules": {
-                    regime: {"learning_rate": s.learning_rate, "steps": s.steps} for regime, s in self.schedules.items()
-                },
+                "schedules": {regime: asdict(schedule) for regime, schedule in self.schedules.items()},
                 "details": self.details,
             },
         )
@@ -211,7 +216,7 @@ class Summary:
                 artifact.floats(ITEM_FACTOR)["item"],
                 item_ids,
                 manifest.targets,
-                {regime: Schedule(s.learning_rate, s.steps) for regime, s in manifest.schedules.items()},
+                {regime: Schedule(**entry.model_dump()) for regime, entry in manifest.schedules.items()},
                 artifact.manifest["details"],
             )
 
@@ -246,10 +251,11 @@ class ScheduleEntry(Strict):
 
     learning_rate: float = Field(gt=0)
     steps: int = Field(ge=1, le=10**9)
+    optimiser: Optimiser
 
 
 class SummaryManifest(Manifest):
-    """The manifest of a summary, format 3."""
+    """The manifest of a summary, format 4."""
 
     targets: Targets
     schedules: dict[Regime, ScheduleEntry]
@@ -266,7 +272,19 @@ def _same(manifest: Json) -> Json:
     return manifest
 
 
-MIGRATIONS = {1: _without_shapes, 2: _same}
+def _with_optimisers(manifest: Json) -> Json:
+    """Up to format 3 schedules named no optimiser: SOAP took the steps where items are given, Adam all others."""
+    schedules: object = manifest.get("schedules")
+    if not isinstance(schedules, dict):
+        return manifest  # It is refused for what it is.
+    named: Json = {}
+    for regime, entry in cast("Json", schedules).items():
+        optimiser = {"optimiser": "soap" if regime == "shared" else "adam"}
+        named[regime] = {**cast("Json", entry), **optimiser} if isinstance(entry, dict) else entry
+    return {**manifest, "schedules": named}
+
+
+MIGRATIONS = {1: _without_shapes, 2: _same, 3: _with_optimisers}
 
 
 def _fit(shapes: Shapes, targets: Targets) -> bool:

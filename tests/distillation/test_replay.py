@@ -3,13 +3,15 @@
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from seqdistill.attention import soft_embeddings
-from seqdistill.config import Regime
+from seqdistill.config import REGIMES, Regime
 from seqdistill.distillation import inner
 from seqdistill.distillation.adam import AdamRule, AdamState, adam_step
 from seqdistill.distillation.functional import FlatRecommender
@@ -56,6 +58,7 @@ def make_problem(
     batch: int = 3,
     regime: Regime = "shared",
     late: float = 0.0,
+    targets: Literal["teacher", "log"] = "log",
 ) -> Problem:
     torch.manual_seed(3)
     embedding = torch.randn(ITEMS, DIM)
@@ -73,7 +76,7 @@ def make_problem(
     rng = torch.Generator().manual_seed(5)
     warm = [objective.draw(rng) for _ in range(3)]
     start = warm_up(InnerStep(objective, rule), AdamState.start(model.draw(rng)), warm, inputs)
-    return Problem(objective, OuterObjective(model, teacher, alignment), windows, inputs, start, rule)
+    return Problem(objective, OuterObjective(model, teacher, alignment, targets), windows, inputs, start, rule)
 
 
 def outer_value(problem: Problem, theta: Tensor) -> Tensor:
@@ -83,7 +86,11 @@ def outer_value(problem: Problem, theta: Tensor) -> Tensor:
     body, embedding = outer.model.split(theta)
     states = outer.model.states(body, embedding[(read - 1).clamp(min=0)], read > 0)
     log_q = (states @ embedding.T).log_softmax(-1)
-    entropy = -log_q.gather(-1, (target - 1).clamp(min=0)[..., None]).squeeze(-1)[present].mean()
+    if outer.targets == "teacher":
+        wanted = outer.teacher.scores(outer.teacher(read)).softmax(-1)
+    else:
+        wanted = one_hot((target - 1).clamp(min=0), ITEMS)
+    entropy = -(wanted * log_q).sum(-1)[present].mean()
     if outer.model.regime == "fresh":
         return entropy
     aligned = (states - outer.teacher(read))[present].square().mean()
@@ -123,13 +130,20 @@ def replayed(problem: Problem, window: int, rng: torch.Generator, memory: int = 
 @pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize("window", [1, 7, 40])
 @pytest.mark.parametrize(
-    ("weight_decay", "alignment", "cuts", "late"),
-    [(0.0, 0.0, "all", 0.0), (5e-2, 1.0, "all", 0.0), (5e-2, 0.5, 1, 0.0), (5e-2, 1.0, "all", 0.7), (0.0, 0.5, 1, 0.7)],
+    ("weight_decay", "alignment", "cuts", "late", "targets"),
+    [
+        (0.0, 0.0, "all", 0.0, "teacher"),
+        (0.0, 0.0, "all", 0.0, "log"),
+        (5e-2, 1.0, "all", 0.0, "log"),
+        (5e-2, 0.5, 1, 0.0, "teacher"),
+        (5e-2, 1.0, "all", 0.7, "log"),
+        (0.0, 0.5, 1, 0.7, "log"),
+    ],
 )
 def test_replay_equals_the_unrolled_window(
-    window: int, weight_decay: float, alignment: float, cuts: int | str, late: float
+    window: int, weight_decay: float, alignment: float, cuts: int | str, late: float, targets: Literal["teacher", "log"]
 ) -> None:
-    problem = make_problem(weight_decay=weight_decay, alignment=alignment, cuts=cuts, late=late)
+    problem = make_problem(weight_decay=weight_decay, alignment=alignment, cuts=cuts, late=late, targets=targets)
     expected = unrolled(problem, window, torch.Generator().manual_seed(9))
     actual = replayed(problem, window, torch.Generator().manual_seed(9))
     for one, other in zip(actual, expected, strict=True):
@@ -205,11 +219,18 @@ def test_learners_whose_embedding_is_learned_along_read_sequences_from_the_begin
     assert problem.objective.draw(torch.Generator().manual_seed(2)).places is None
 
 
-def test_outer_loss_reports_its_parts() -> None:
-    problem = make_problem(weight_decay=0.0, alignment=0.5)
+@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize("targets", ["teacher", "log"])
+def test_outer_loss_and_its_gradient_are_those_of_their_definition(
+    regime: Regime, targets: Literal["teacher", "log"]
+) -> None:
+    problem = make_problem(weight_decay=0.0, alignment=0.5, regime=regime, targets=targets)
     outer = problem.outer.evaluate(problem.start.theta, problem.windows)
-    total = float(outer_value(problem, problem.start.theta))
-    assert outer.cross_entropy + 0.5 * outer.alignment == pytest.approx(total, rel=1e-5)
+    theta = problem.start.theta.detach().requires_grad_()
+    total = outer_value(problem, theta)
+    assert outer.cross_entropy + 0.5 * outer.alignment == pytest.approx(float(total.detach()), rel=1e-5)
+    (gradient,) = torch.autograd.grad(total, theta)
+    torch.testing.assert_close(outer.theta_bar, gradient, rtol=1e-3, atol=1e-6)
 
 
 def test_states_that_go_to_disk_come_back_as_they_were() -> None:

@@ -8,6 +8,7 @@ from seqdistill.config import Regime
 from seqdistill.evaluation.agenda import Scale
 from seqdistill.evaluation.lab import Search, Trial
 from seqdistill.evaluation.rows import RowSpec
+from seqdistill.evaluation.table import Way
 
 SCALE = Scale(
     users=1,
@@ -39,4 +40,4 @@ def test_soft_targets_are_expected_to_take_the_steps_that_the_summary_recommends
     longer = replace(SCALE, steps={**SCALE.steps, regime: 2 * recommended})
     assert longer.work(Trial(soft(regime), 0, None)) == pytest.approx(2 * trial, rel=0.01)
     # Two learners try a rate, until four candidates are level or there are no more.
-    assert SCALE.work(Search(soft(regime), 0.01)) == pytest.approx(2 * until / recommended * trial, rel=0.01)
+    assert SCALE.work(Search(soft(regime), Way(0.01))) == pytest.approx(2 * until / recommended * trial, rel=0.01)

@@ -166,10 +166,13 @@ def test_full_data_of_other_settings_or_of_another_item_factor_is_not_taken_over
     request = json.loads((out / "request.json").read_text())
     trained_less = json.loads(json.dumps(request))
     trained_less["config"]["teacher"]["epochs"] -= 1
+    searched_less = json.loads(json.dumps(request))
+    searched_less["config"]["evaluate"] |= {"candidate_steps": [1], "candidate_optimisers": ["adam"]}
     other_factor = dataclasses.replace(summary, item_factor=summary.item_factor + 1)
     for name, wanted, of, taken in (
         ("same", request, summary, {"full/fresh", "full/shared"}),
         ("settings", trained_less, summary, set[str]()),
+        ("of sequences", searched_less, summary, {"full/fresh", "full/shared"}),
         ("factor", request, other_factor, {"full/fresh"}),
     ):
         store = Store(tmp_path / name)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqdistill.config import Config
+from seqdistill.config import OPTIMISERS, Config, Optimiser
 from seqdistill.data import Dataset
 from seqdistill.evaluation.metrics import summarise
 from seqdistill.evaluation.table import (
@@ -13,6 +13,7 @@ from seqdistill.evaluation.table import (
     SEARCH_LEARNERS,
     Evaluator,
     Tried,
+    Way,
     promising,
     shortest_schedule,
 )
@@ -70,7 +71,10 @@ def test_the_shortest_training_is_chosen_that_two_learners_cannot_tell_from_the_
     assert shortest_schedule(clearly_better) == Schedule(0.003, 1600)
 
 
-def test_a_candidate_is_scored_by_two_learners(planted: tuple[Dataset, np.ndarray], small_config: Config) -> None:
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_a_candidate_is_scored_by_two_learners(
+    planted: tuple[Dataset, np.ndarray], small_config: Config, optimiser: Optimiser
+) -> None:
     dataset, steps, rate = planted[0], (3, 9), 0.01
     config = small_config.model_copy(
         update={"evaluate": small_config.evaluate.model_copy(update={"candidate_steps": steps})}
@@ -85,10 +89,10 @@ def test_a_candidate_is_scored_by_two_learners(planted: tuple[Dataset, np.ndarra
         seeds.append(seed)
         return sequences
 
-    found = evaluator.try_rate("shared", source, rate)
+    found = evaluator.try_way("shared", source, Way(rate, optimiser))
     assert len(set(seeds)) == SEARCH_LEARNERS > 1
     for step, one in zip(steps, found, strict=True):
-        schedule = Schedule(rate, step)
+        schedule = Schedule(rate, step, optimiser)
         models = [evaluator.fit(sequences, "shared", schedule, seed) for seed in seeds]
         scores = [summarise(evaluator.rank(model, "validation"))["ndcg@100"] for model in models]
         assert one.schedule == schedule

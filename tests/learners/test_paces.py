@@ -34,7 +34,7 @@ def fitted(regime: Regime, steps: int, learner: str = "sasrec") -> tuple[dict[st
             before.update({name: p.detach().clone() for name, p in model.named_parameters()})
 
     config = LearnerConfig(learner=learner)
-    model = fit_to_sequences(summary(), config, regime, Schedule(RATE, steps), seed=0, on_step=watch)
+    model = fit_to_sequences(summary(), config, regime, Schedule(RATE, steps, "soap"), seed=0, on_step=watch)
     return before, model
 
 

@@ -138,7 +138,10 @@ def test_an_estimate_counts_what_the_settings_repeat_and_writes_nothing(
     assert 0 < found.seconds <= found.at_most
     assert found.seconds == sum(cost.seconds for cost in found.costs)
     assert 50 << 20 < found.memory_bytes < found.free_bytes
-    longer = estimate(planted[0], config=with_settings(quick, "distill.steps=4000", "teacher.epochs=8000"))
+    longer = estimate(
+        planted[0],
+        config=with_settings(quick, "distill.steps=4000", "distill.patience=4000", "teacher.epochs=8000"),
+    )
     assert next(c for c in longer.costs if c.part == "distilling").seconds > 20 * parts["distilling"].seconds
     assert longer.costs[0].at_most > 50 * parts["teacher"].at_most
     assert list(tmp_path.iterdir()) == []

@@ -154,6 +154,8 @@ def paper_settings(config: DistillConfig) -> DistillConfig:
             "cuts": 1,
             "learner_start": "random",
             "learner_pool": 0,
+            "patience": max(1, config.steps),
+            "outer_targets": "log",
             "alignment_weight": 1.0,
             "precision": "float32",
         }

@@ -1,5 +1,6 @@
 """The verb `train`."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from seqdistill.progress import SILENT, Progress
 from seqdistill.runs import SUMMARY, summary_folder
 from seqdistill.seeding import derive_seed
 from seqdistill.sequence_training import fit_to_sequences
-from seqdistill.summary import Summary
+from seqdistill.summary import Schedule, Summary
 from seqdistill.training import fit_to_log
 
 
@@ -78,8 +79,10 @@ def _may_be_summary(folder: Path) -> bool:
 def _train_on_summary(summary: Summary, config: Config, device: torch.device, progress: Progress) -> TrainedModel:
     regime: Regime = config.train.regime
     recommended = summary.schedule(regime)
-    schedule = type(recommended)(
-        config.train.learning_rate or recommended.learning_rate, config.train.steps or recommended.steps
+    schedule = Schedule(
+        config.train.learning_rate or recommended.learning_rate,
+        config.train.steps or recommended.steps,
+        config.train.optimiser or recommended.optimiser,
     )
     with progress.task(f"training on the summary, {regime}", schedule.steps) as task:
         recommender = fit_to_sequences(
@@ -97,8 +100,7 @@ def _train_on_summary(summary: Summary, config: Config, device: torch.device, pr
     details = {
         "trained_on": "summary",
         "regime": regime,
-        "learning_rate": schedule.learning_rate,
-        "steps": schedule.steps,
+        **asdict(schedule),
         "seed": config.seed,
         "summary": {"fingerprint": summary.fingerprint, "sequences": summary.num_sequences, "length": summary.length},
         "dataset": summary.details.get("dataset"),

@@ -9,7 +9,7 @@ from rich.console import Console
 from seqdistill.cli.console import Terminal, print_line
 from seqdistill.cli.options import AsJson, Assignments, Quiet, Seed, SummaryFolder, UnusedDevice
 from seqdistill.cli.table import simple_table
-from seqdistill.readable import count, fraction, printable, size
+from seqdistill.readable import count, fraction, printable, schedule_line, size
 
 ROLES = ("inputs", "targets")
 SPOKEN = ("reads", "predicts")
@@ -102,7 +102,7 @@ def print_inspection(console: Console, document: dict[str, Any]) -> None:
         f"summary{of}: {shape} over {count(document['num_items'], 'item')}, {document['target_mode']} targets",
     )
     for regime, schedule in document["schedules"].items():
-        print_line(console, f"train {regime}: {schedule['steps']} steps at rate {schedule['learning_rate']:g}")
+        print_line(console, f"train {regime}: {schedule_line(**schedule)}")
     console.print()
     _print_sizes(console, document)
     console.print()

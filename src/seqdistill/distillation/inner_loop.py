@@ -126,7 +126,7 @@ def build_inner_loop(
 
     Args:
         architecture: of the learners.
-        teacher: gives the item factor and the states to align with.
+        teacher: gives the item factor, and what learners are to predict or align with.
         config: of the inner loop.
         pool_size: learners kept; see `LearnerPool`.
         rng: on the CPU.
@@ -162,7 +162,7 @@ def build_inner_loop(
         rng=rng,
         device=item_factor.device,
     )
-    outer = OuterObjective(model, teacher.model, config.alignment_weight)
+    outer = OuterObjective(model, teacher.model, config.alignment_weight, config.outer_targets)
     clip = RunningClip(config.clip)
     return InnerLoop(architecture, objective, step, pool, outer, config.window, config.memory, clip)
 

@@ -50,7 +50,7 @@ class OuterStep(NamedTuple):
         step: 1-based; 0 for the start.
         learner: architecture whose turn it was.
         start: s, age of the learner at the start of its window.
-        cross_entropy: of the learner after the window, on real next items, nats.
+        cross_entropy: of the learner after the window, on real histories, nats.
         alignment: mean squared difference of its states to the teacher's.
         norm: of the hypergradient, before clipping.
         clipped_to: of the gradient the factors moved by.
@@ -110,7 +110,7 @@ def distill_summary(
 
     Args:
         dataset: the log.
-        teacher: gives the item factor, the states to align with and, by default, the start.
+        teacher: gives the item factor and, by default, the start and what learners are to predict.
         config: of the summary and the optimisation.
         architectures: of the learners, at the teacher's width; each outer step draws one of them.
         seed: decides everything random.
@@ -133,7 +133,7 @@ def distill_summary(
         else:
             resume(run, kept)
         with progress.task(title, max(1, config.steps), done=run.step) as task:
-            while run.step < config.steps:
+            while not run.finished:
                 line = run.advance()
                 best = run.best_metrics["ndcg@10"]
                 task.advance(f"outer loss {line.cross_entropy:.3f}, validation NDCG@10 {best:.4f}")
@@ -231,8 +231,14 @@ class Distillation:
             skipped=scale == 0.0,
         )
 
+    @property
+    def finished(self) -> bool:
+        """Whether the last step or the end of the patience is reached."""
+        config = self.config
+        return self.step >= min(config.steps, self.best_step + config.patience * config.validate_every)
+
     def outcome(self) -> Distilled:
-        """The best summary, once the last step is done."""
+        """The best summary, once it is finished."""
         return Distilled(self.best, self.start, self.best_step, self.best_metrics, self._seconds(), self.skips)
 
     def state(self) -> Snapshot:

@@ -1,5 +1,6 @@
 """What a summary is worth to new learners, on the validation items.
 
+They train by Adam's steps, as in the inner loop, and by SOAP's, which suit the start better; the better way counts.
 They are trained side by side, by processes with an equal share of the threads each: a step of a small learner is many
 small operations, which more threads hardly make faster.
 """
@@ -12,10 +13,10 @@ from typing import NamedTuple, Self
 import numpy as np
 import torch
 
-from seqdistill.config import DistillConfig, LearnerConfig
+from seqdistill.config import OPTIMISERS, DistillConfig, LearnerConfig, Optimiser
 from seqdistill.data.dataset import Dataset
 from seqdistill.data.prepared import opened, sendable
-from seqdistill.evaluation.metrics import summarise
+from seqdistill.evaluation.metrics import SELECTION, summarise
 from seqdistill.evaluation.ranking import rank_held_out
 from seqdistill.members import processes_for
 from seqdistill.seeding import derive_seed
@@ -45,8 +46,13 @@ class Validation:
         seed: int,
         device: torch.device,
     ) -> None:
-        learners = [_New(one, index) for one in architectures for index in range(config.validation_learners)]
-        self._places = range(len(learners))
+        learners = [
+            _New(optimiser, one, index)
+            for optimiser in OPTIMISERS
+            for one in architectures
+            for index in range(config.validation_learners)
+        ]
+        self._learners = learners
         count = min(processes_for(len(learners), one, device) for one in architectures)
         opening = _Opening(sendable(dataset) if count > 1 else dataset, config, learners, seed, device)
         threads = torch.get_num_threads() // count
@@ -59,23 +65,32 @@ class Validation:
         self._workers.__exit__(*exception)
 
     def of(self, summary: Summary) -> dict[str, float]:
-        """Mean metrics of its learners.
+        """Mean metrics of its learners, by whichever optimiser they rank better.
 
         Raises:
             SeqDistillError: if a process dies.
         """
-        waiting = [_Task(place, summary.sequences()) for place in reversed(self._places)]
+        places = range(len(self._learners))
+        waiting = [_Task(place, summary.sequences()) for place in reversed(places)]
         found: dict[int, dict[str, float]] = {}
         self._workers.run(
             lambda: waiting.pop() if waiting else None, lambda task, metrics: found.update({task.place: metrics})
         )
-        rows = [found[place] for place in self._places]
-        return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        by_optimiser = [
+            _mean_of([found[place] for place in places if self._learners[place].optimiser == optimiser])
+            for optimiser in OPTIMISERS
+        ]
+        return max(by_optimiser, key=lambda metrics: metrics[SELECTION])
+
+
+def _mean_of(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
 class _New(NamedTuple):
-    """A learner to be trained: its architecture, and which one of that it is."""
+    """A learner to be trained: by whose steps, its architecture, and which one of that it is."""
 
+    optimiser: Optimiser
     architecture: LearnerConfig
     number: int
 
@@ -117,7 +132,7 @@ class _Performer:
             task.sequences,
             new.architecture,
             "shared",
-            Schedule(config.inner_learning_rate, config.inner_steps),
+            Schedule(config.inner_learning_rate, config.inner_steps, new.optimiser),
             seed=derive_seed(self.given.seed, "validation", new.number),
             length=config.length,
             device=self.given.device,

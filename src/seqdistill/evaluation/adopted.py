@@ -13,6 +13,9 @@ from seqdistill.evaluation.store import INPUTS, Store
 from seqdistill.json_values import Json
 from seqdistill.summary import Summary
 
+OF_SEQUENCES = frozenset({"regime", "learning_rate", "optimiser", "steps", "candidate_steps", "candidate_optimisers"})
+"""Settings of `train` and `evaluate` that concern trainings on few sequences alone."""
+
 OWN_EMBEDDING, WITH_FACTOR = "full/fresh", "full/shared"
 
 
@@ -48,5 +51,9 @@ def _deciding(request: Json) -> Json:
         "dataset": request["dataset"],
         "length": config["distill"]["length"],
         "learners": config["compare"]["seeds"],
-        **{name: config[name] for name in ("seed", "teacher", "train", "evaluate")},
+        **{name: config[name] for name in ("seed", "teacher")},
+        **{
+            name: {key: value for key, value in config[name].items() if key not in OF_SEQUENCES}
+            for name in ("train", "evaluate")
+        },
     }

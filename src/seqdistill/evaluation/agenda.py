@@ -9,7 +9,15 @@ from seqdistill.config import Config, Regime
 from seqdistill.evaluation.lab import Curve, Outcome, Point, Search, Task, Tested, Trial
 from seqdistill.evaluation.rows import RowSpec
 from seqdistill.evaluation.store import Measured
-from seqdistill.evaluation.table import PLATEAU, SEARCH_LEARNERS, Tried, best_schedule, shortest_schedule
+from seqdistill.evaluation.table import (
+    PLATEAU,
+    SEARCH_LEARNERS,
+    Tried,
+    Way,
+    best_schedule,
+    shortest_schedule,
+    ways_to_train,
+)
 from seqdistill.progress import Task as ProgressTask
 from seqdistill.summary import Schedule
 
@@ -81,13 +89,13 @@ class _Progressing:
 
     row: RowSpec
     learners: int
-    tried: dict[float, list[Tried]] = field(default_factory=dict[float, list[Tried]])
+    tried: dict[Way, list[Tried]] = field(default_factory=dict[Way, list[Tried]])
     tested: dict[int, Tested] = field(default_factory=dict[int, Tested])
     schedule: Schedule | None = None
 
 
 class Agenda:
-    """The tasks of some rows and curves: all rates of a row, then all its learners, then its curve.
+    """The tasks of some rows and curves: all ways to train a row's learners, then all its learners, then its curve.
 
     Rows that were begun come first, so that what is kept is rows and not parts of them; among others, those with the
     most work, so that all processes end at about the same time.
@@ -114,7 +122,6 @@ class Agenda:
     ) -> None:
         self._config, self._scale, self._curves = config, scale, curves
         self._keep, self._keep_curve = keep, keep_curve
-        self._rates = config.evaluate.candidate_rates
         self._under_way = {row.key: _Progressing(row, config.compare.seeds if row.learns else 1) for row in rows}
         self._begun: list[Task] = []
         self._waiting: list[Task] = []
@@ -126,7 +133,7 @@ class Agenda:
             if row.schedule_of is not None:
                 self._put_off(row, schedules)
             elif row.searched:
-                self._waiting += [Search(row, rate) for rate in self._rates]
+                self._waiting += [Search(row, way) for way in self._ways(row)]
             else:
                 self._waiting += [Trial(row, index, None) for index in range(self._under_way[row.key].learners)]
         self._waiting.sort(key=self._work)
@@ -138,7 +145,7 @@ class Agenda:
 
     def add_curve(self, row: RowSpec, schedule: Schedule) -> None:
         """Take up the curve of a row that was measured before."""
-        self._waiting.append(Curve(row, schedule.learning_rate))
+        self._waiting.append(Curve(row, _way_of(schedule)))
         self._total += self._work(self._waiting[-1])
 
     @property
@@ -178,11 +185,12 @@ class Agenda:
 
     def _searched(self, task: Search, tried: list[Tried]) -> None:
         state = self._under_way[task.row.key]
-        state.tried[task.rate] = tried
-        if len(state.tried) == len(self._rates):
+        state.tried[task.way] = tried
+        ways = self._ways(task.row)
+        if len(state.tried) == len(ways):
             # In the order of the settings, whichever came back first.
             choose = best_schedule if task.row.source == "full" else shortest_schedule
-            schedule = choose(one for rate in self._rates for one in state.tried[rate])
+            schedule = choose(one for way in ways for one in state.tried[way])
             for row in (task.row, *self._followers.get(task.row.key, ())):
                 self._take_up(row, schedule)
 
@@ -194,7 +202,10 @@ class Agenda:
         self._finished += 1
         self._keep(task.row, Measured.of([state.tested[index] for index in range(state.learners)], state.schedule))
         if task.row.key in self._curves and state.schedule is not None:
-            self._begun = [Curve(task.row, state.schedule.learning_rate), *self._begun]
+            self._begun = [Curve(task.row, _way_of(state.schedule)), *self._begun]
+
+    def _ways(self, row: RowSpec) -> tuple[Way, ...]:
+        return ways_to_train(self._config.evaluate, None if row.source == "full" else row.regime)
 
     def _work(self, task: Task) -> float:
         return self._scale.work(task)
@@ -202,9 +213,9 @@ class Agenda:
     def _all_work(self, row: RowSpec) -> float:
         tasks: list[Task] = [Trial(row, 0, None)] * self._under_way[row.key].learners
         if row.searched and row.schedule_of is None:
-            tasks += [Search(row, rate) for rate in self._rates]
+            tasks += [Search(row, way) for way in self._ways(row)]
         if row.key in self._curves and row.searched:
-            tasks.append(Curve(row, 1.0))
+            tasks.append(Curve(row, self._ways(row)[0]))
         return sum(map(self._work, tasks))
 
     def _advance(self, work: float, row: RowSpec) -> None:
@@ -216,3 +227,7 @@ class Agenda:
         where = f"{row.regime or ''} {row.sequences or ''}".strip()
         note = f"row {self._finished} of {len(self._under_way)}: {row.name}{', ' if where else ''}{where}"
         self._progress.advance(note, units=int(units))
+
+
+def _way_of(schedule: Schedule) -> Way:
+    return Way(schedule.learning_rate, schedule.optimiser)

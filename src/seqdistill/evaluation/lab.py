@@ -21,7 +21,7 @@ from seqdistill.evaluation.metrics import SELECTION, UserScores, summarise
 from seqdistill.evaluation.ranking import rank_held_out_by
 from seqdistill.evaluation.rows import RowSpec
 from seqdistill.evaluation.sources import Sources
-from seqdistill.evaluation.table import Evaluator, Tried
+from seqdistill.evaluation.table import Evaluator, Tried, Way
 from seqdistill.learners import Recommender
 from seqdistill.seeding import derive_seed
 from seqdistill.sequence_training import fit_to_sequences
@@ -43,10 +43,10 @@ Point = dict[str, float]
 
 @dataclass(frozen=True)
 class Search:
-    """Try one learning rate of a row on validation."""
+    """Try one way to train a row's learners on validation."""
 
     row: RowSpec
-    rate: float
+    way: Way
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Curve:
     """Test one learner of a row again and again while it trains."""
 
     row: RowSpec
-    rate: float
+    way: Way
 
 
 Task = Search | Trial | Curve
@@ -115,9 +115,9 @@ class Lab:
         """Do a task: validation scores of a search, a tested learner, or the points of a curve. Nothing is told."""
         del tell
         if isinstance(task, Search) and task.row.source == "full":
-            return self._try_rate_on_log(task)
+            return self._try_way_on_log(task)
         if isinstance(task, Search):
-            return self._evaluator.try_rate(_regime(task.row), self.sources.of(task.row), task.rate)
+            return self._evaluator.try_way(_regime(task.row), self.sources.of(task.row), task.way)
         if isinstance(task, Curve):
             return self._curve(task)
         if not task.row.learns:
@@ -167,12 +167,12 @@ class Lab:
         fitted = self._fit_to_log(task.row, task.schedule.learning_rate, self._evaluator.test_seed(task.index), watch)
         return Tested(self._test(fitted.model), fitted.seconds, frozenset(start), points)
 
-    def _try_rate_on_log(self, task: Search) -> list[Tried]:
+    def _try_way_on_log(self, task: Search) -> list[Tried]:
         """One training, which stops early by itself."""
-        fitted = self._fit_to_log(task.row, task.rate, derive_seed(self.config.seed, "selection"))
+        fitted = self._fit_to_log(task.row, task.way.learning_rate, derive_seed(self.config.seed, "selection"))
         windows = len(self.sources.real)
         steps = fitted.best_epoch * -(-windows // self.config.teacher.batch_size)
-        return [Tried(fitted.validation[SELECTION], Schedule(task.rate, steps))]
+        return [Tried(fitted.validation[SELECTION], task.way.of(steps))]
 
     def _fit_to_log(self, row: RowSpec, rate: float, seed: int, on_epoch: OnEpoch | None = None) -> FittedToLog:
         return fit_to_log(
@@ -208,7 +208,7 @@ class Lab:
         last = max(self.config.evaluate.candidate_steps)
         steps = sorted({step for step in CURVE_STEPS if step < last} | {last})
         sequences = self.sources.of(task.row)(seed)
-        evaluator.fit(sequences, regime, Schedule(task.rate, steps=1), seed)
+        evaluator.fit(sequences, regime, task.way.of(1), seed)
         clock = self._clock()
         trained = 0.0
 
@@ -220,7 +220,7 @@ class Lab:
                 clock = self._clock()
             return True
 
-        evaluator.fit(sequences, regime, Schedule(task.rate, last), seed, on_step=watch)
+        evaluator.fit(sequences, regime, task.way.of(last), seed, on_step=watch)
         return points
 
     def _point(self, model: Recommender, steps: int, seconds: float) -> Point:

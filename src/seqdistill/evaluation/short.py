@@ -129,7 +129,7 @@ def only_schedules(
     with progress.task("how to train on it", len(REGIMES)) as task:
         for regime in REGIMES:
             schedules[regime] = evaluator.choose_schedule(regime, lambda _seed: sequences)
-            task.advance(f"{regime}: {schedules[regime].steps} steps at rate {schedules[regime].learning_rate:g}")
+            task.advance(f"{regime}: {schedules[regime]}")
     return ShortTable([], schedules)
 
 

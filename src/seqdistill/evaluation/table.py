@@ -1,18 +1,18 @@
 """Rows of a table: what trains on one thing and is tested on another, each treated alike.
 
-Every row gets the same search for its own learning rate and number of steps on the validation items, then new learners
-with seeds of their own, each tested once.
+Every row gets the same search for its own optimiser, learning rate and number of steps on the validation items, then
+new learners with seeds of their own, each tested once.
 """
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from seqdistill.config import Config, LearnerConfig, Regime
+from seqdistill.config import Config, EvaluateConfig, LearnerConfig, Optimiser, Regime
 from seqdistill.data.dataset import Dataset, HeldOut
 from seqdistill.evaluation.metrics import SELECTION, UserScores, summarise
 from seqdistill.evaluation.ranking import rank_held_out
@@ -28,7 +28,7 @@ from seqdistill.summary import Schedule
 from seqdistill.training import CPU, FittedToLog
 
 PATIENCE = 7
-"""Candidate numbers of steps in a row that may fall short of the best before the search gives a rate up. With an item
+"""Candidate numbers of steps in a row that may fall short of the best before the search gives a way up. With an item
 factor of large norms a new learner is at first worse for being trained, for some hundred steps."""
 
 
@@ -42,12 +42,34 @@ LEVEL = 0.98
 
 
 SEARCH_LEARNERS = 2
-"""Learners that try a rate. One alone is often best after a number of steps that suits no other."""
+"""Learners that try a way. One alone is often best after a number of steps that suits no other."""
 
 
 NEARLY = 0.995
 """Share of the best score that a shorter training has to reach to be preferred. Two learners tell no closer, and a
 schedule is kept with a summary for trainings that are to take seconds."""
+
+
+class Way(NamedTuple):
+    """How fast, and by whose steps, the learners of a row may train: what a search tries, at many numbers of steps."""
+
+    learning_rate: float
+    optimiser: Optimiser = "adam"
+
+    def of(self, steps: int) -> Schedule:
+        """The schedule of so many steps."""
+        return Schedule(self.learning_rate, steps, self.optimiser)
+
+
+def ways_to_train(config: EvaluateConfig, regime: Regime | None) -> tuple[Way, ...]:
+    """What a search tries.
+
+    Args:
+        config: the candidates.
+        regime: of the learners; None for those of a log.
+    """
+    optimisers = config.candidate_optimisers if regime == "shared" else ("adam",)
+    return tuple(Way(rate, optimiser) for optimiser in optimisers for rate in config.candidate_rates)
 
 
 class Tried(NamedTuple):
@@ -105,7 +127,7 @@ class Row:
             "bytes": self.num_bytes,
         }
         if self.schedule is not None:
-            values["schedule"] = {"learning_rate": self.schedule.learning_rate, "steps": self.schedule.steps}
+            values["schedule"] = asdict(self.schedule)
         return values
 
 
@@ -184,7 +206,7 @@ class Evaluator:
         seconds: list[float] = []
         with self.progress.task(f"{name}, {regime}", count + 1) as task:
             schedule = schedule or self.choose_schedule(regime, sequences_of)
-            task.advance(f"{schedule.steps} steps at rate {schedule.learning_rate:g}")
+            task.advance(str(schedule))
             for index in range(count):
                 seed = self.test_seed(index)
                 started = time.perf_counter()
@@ -197,25 +219,25 @@ class Evaluator:
         """Of the candidates that are (nearly) best by validation NDCG@100, the one with the fewest steps."""
         return shortest_schedule(
             tried
-            for rate in self.config.evaluate.candidate_rates
-            for tried in self.try_rate(regime, sequences_of, rate)
+            for way in ways_to_train(self.config.evaluate, regime)
+            for tried in self.try_way(regime, sequences_of, way)
         )
 
-    def try_rate(self, regime: Regime, sequences_of: SequencesOf, rate: float) -> list[Tried]:
+    def try_way(self, regime: Regime, sequences_of: SequencesOf, way: Way) -> list[Tried]:
         """Validation NDCG@100 at the candidate numbers of steps, each the mean of `SEARCH_LEARNERS` runs.
 
         A run ends when the score has fallen short of its best for `PATIENCE` candidates, or has been level for
         `PLATEAU` of them; what only some runs came to is left out.
         """
         steps = sorted(set(self.config.evaluate.candidate_steps))
-        runs = [self._try_steps(regime, sequences_of, rate, steps, index) for index in range(SEARCH_LEARNERS)]
+        runs = [self._try_steps(regime, sequences_of, way, steps, index) for index in range(SEARCH_LEARNERS)]
         return [
-            Tried(float(np.mean(scores)), Schedule(rate, step))
+            Tried(float(np.mean(scores)), way.of(step))
             for step, *scores in zip(steps, *runs, strict=False)  # The shortest run ends it.
         ]
 
     def _try_steps(
-        self, regime: Regime, sequences_of: SequencesOf, rate: float, steps: Sequence[int], index: int
+        self, regime: Regime, sequences_of: SequencesOf, way: Way, steps: Sequence[int], index: int
     ) -> list[float]:
         """Scores of one learner at these numbers of steps, in order, as far as they are promising."""
         seed = derive_seed(self.config.seed, "selection", index)
@@ -227,7 +249,7 @@ class Evaluator:
             scores.append(summarise(self.rank(model, "validation"))[SELECTION])
             return promising(scores)
 
-        self.fit(sequences_of(seed), regime, Schedule(rate, steps[-1]), seed, on_step=watch)
+        self.fit(sequences_of(seed), regime, way.of(steps[-1]), seed, on_step=watch)
         return scores
 
     def fit(

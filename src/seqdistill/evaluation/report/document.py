@@ -72,6 +72,7 @@ class Schedule(_Part):
 
     learning_rate: Number = None
     steps: Number = None
+    optimiser: str | None = None
 
 
 class Row(_Part):

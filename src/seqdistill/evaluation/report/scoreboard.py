@@ -6,7 +6,7 @@ from seqdistill.evaluation.report import tables
 from seqdistill.evaluation.report.document import LOG_LIKELIHOOD, Comparison, Contest, Row, headings
 from seqdistill.evaluation.report.figure import group_mark, inline_mark
 from seqdistill.evaluation.report.tables import Cell, Column, Line, Table, plain_table
-from seqdistill.readable import count, metric_title, metric_value, size
+from seqdistill.readable import count, metric_title, metric_value, optimiser_name, size
 
 MAX_METRICS = 3
 """Metrics of the scoreboard; the table of all metrics has the rest."""
@@ -131,13 +131,14 @@ def schedules(comparison: Comparison) -> Table | None:
     if not chosen:
         return None
     columns = [Column("Learners trained on", numeric=False), Column("Learner", numeric=False), Column("Learners")]
-    columns += [Column("Learning rate"), Column("Steps"), Column("Training")]
+    columns += [Column("Optimiser", numeric=False), Column("Learning rate"), Column("Steps"), Column("Training")]
     lines = [
         Line(
             [
                 Cell(row.title),
                 Cell(row.learner or ""),
                 tables.number(row.seeds),
+                Cell(optimiser_name(schedule.optimiser or "")),
                 tables.number(schedule.learning_rate, f"{schedule.learning_rate or 0:g}"),
                 tables.number(schedule.steps),
                 tables.seconds(row.seconds_train),

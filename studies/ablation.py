@@ -69,7 +69,7 @@ class one_thread:  # noqa: N801 - reads as a statement
 
 def _measured(study: AblationStudy, variant: Variant, dataset: Dataset, around: Surroundings) -> list[Json]:
     """A row for each regime, kept by what decides it: the default stands in most tables, and is the same in all."""
-    config = study.varied(variant).for_log(dataset.num_interactions)
+    config = study.varied(variant).for_log(dataset.num_interactions, dataset.num_items)
     request = {
         "data": dataset.fingerprint,
         "seeds": study.seeds,

@@ -59,15 +59,29 @@ def test_settings_survive_json() -> None:
 
 def test_a_large_log_gets_more_sequences_unless_their_number_is_given() -> None:
     config = load_config()
-    assert config.for_log(100_000).distill.num_sequences == 20
-    assert config.for_log(1_000_000).distill.num_sequences == 50
-    assert config.for_log(1_000_000).distill.ranks == (50, config.distill.length)
-    given = load_config(None, ["distill.num_sequences=7"])
-    assert given.for_log(1_000_000) == given
+    assert config.for_log(100_000, 1_000).distill.num_sequences == 20
+    assert config.for_log(1_000_000, 1_000).distill.num_sequences == 50
+    assert config.for_log(1_000_000, 1_000).distill.ranks == (50, config.distill.length)
+    given = load_config(None, ["distill.num_sequences=7", "distill.inner_regime=fresh"])
+    assert given.for_log(1_000_000, 1_000) == given
     large = load_config(None, ["distill.rank=[30, 8]"])
-    assert large.for_log(1_000_000).distill.ranks == (30, 8)
+    assert large.for_log(1_000_000, 1_000).distill.ranks == (30, 8)
     with pytest.raises(SeqDistillError, match=r"user rank 30 must lie in 1\.\.20"):
-        large.for_log(100_000)
+        large.for_log(100_000, 1_000)
+
+
+def test_learners_of_the_inner_loop_have_embeddings_of_their_own_too_where_that_can_be_afforded() -> None:
+    config = load_config()
+    assert config.for_log(100_000, 20_000).distill.regimes == ("shared", "fresh")
+    assert config.for_log(100_000, 20_001).distill.regimes == ("shared",)
+    given = load_config(None, ["distill.inner_regime=both", "distill.num_sequences=9"])
+    assert given.for_log(100_000, 1_000_000).distill.regimes == ("shared", "fresh")
+    from_teachers = load_config(None, ["distill.learner_start=teacher"])
+    assert from_teachers.for_log(100_000, 1_000).distill.regimes == ("shared",)
+    with pytest.raises(SeqDistillError, match=r"learner_start = teacher needs distill\.inner_regime = shared"):
+        load_config(None, ["distill.learner_start=teacher", "distill.inner_regime=both"])
+    with pytest.raises(SeqDistillError, match="inner_regime"):
+        load_config(None, ["distill.inner_regime=frozen"])
 
 
 def test_the_published_dropout_is_for_logs_and_not_for_a_summary() -> None:

@@ -75,16 +75,17 @@ def test_the_callers_random_state_is_left_alone(planted_run: tuple[Run, str]) ->
 
 
 def test_the_run_directory_holds_what_was_asked_and_what_came_out(
-    planted_run: tuple[Run, str], small_config: Config
+    planted: Planted, planted_run: tuple[Run, str], small_config: Config
 ) -> None:
     run, folder = planted_run
+    resolved = small_config.for_log(planted[0].num_interactions, planted[0].num_items)
     path = Path(folder)
     assert read_json(path / "result.json") == json.loads(json.dumps(run.result))
-    assert json.loads((path / "config.json").read_text())["config"] == small_config.model_dump(
-        mode="json", exclude={"run"}
-    )
+    assert json.loads((path / "config.json").read_text())["config"] == resolved.model_dump(mode="json", exclude={"run"})
     steps = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
-    assert [s["step"] for s in steps] == 2 * list(range(1, small_config.distill.steps + 1))
+    count = small_config.distill.steps
+    assert [s["step"] for s in steps] == 2 * list(range(1, count + 1))
+    assert [{s["regime"] for s in part} for part in (steps[:count], steps[count:])] == [{"shared", "fresh"}, {"shared"}]
     assert all(s["norm"] >= s["clipped_to"] > 0 for s in steps)
     assert TrainedModel.load(path / "teacher").checkpoints.keys() >= {1, 2, 4}
     assert torch.equal(Summary.load(path / "summary").factors.core, run.summary.factors.core)

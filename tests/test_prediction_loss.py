@@ -14,10 +14,10 @@ from seqdistill.config import LearnerConfig, Regime
 from seqdistill.learners import Recommender
 from seqdistill.learners.paces import paces
 from seqdistill.prediction_loss import Distributions, Table, Targets, prediction_loss
-from seqdistill.sequence_training import POSITIONS_A_MOVE, fit_to_sequences
+from seqdistill.sequence_training import fit_to_sequences
 from seqdistill.sequences import EVERY, Sequences
 from seqdistill.summary import Schedule
-from seqdistill.views import ask, begin_late, draws_per_sequence
+from seqdistill.views import POSITIONS_A_MOVE, ask, begin_late, draws_per_sequence
 
 ROWS, ITEMS, DIM, OTHER, N, LENGTH = 23, 31, 8, 5, 6, 7
 

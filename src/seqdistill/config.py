@@ -36,7 +36,7 @@ REGIMES: tuple[Regime, ...] = ("shared", "fresh")
 """`shared`: the item embedding is the summary's item factor, frozen. `fresh`: it starts at random and is trained."""
 
 Optimiser = Literal["adam", "soap"]
-OPTIMISERS: tuple[Optimiser, ...] = ("adam", "soap")
+OPTIMISERS: dict[Regime, tuple[Optimiser, ...]] = {"shared": ("adam", "soap"), "fresh": ("adam",)}
 """Whose steps a training on few sequences takes."""
 
 Targets = Literal["tied", "separate"]
@@ -73,6 +73,10 @@ summary there is none: its targets are free of the noise that dropout keeps a le
 LARGE_LOG, FEW_SEQUENCES, MANY_SEQUENCES = 500_000, 20, 50
 """Interactions from which a log gets more sequences by default, and how many it gets below and above: what 20 hold of
 MovieLens-100K is all that a teacher knows, but of MovieLens-1M only two thirds."""
+
+FRESH_ITEMS = 20_000
+"""Items up to which learners of the inner loop have embeddings of their own as well, by default: every differentiated
+step of one goes through the whole catalogue some twenty times."""
 
 LARGE_CATALOGUE = 20_000
 """Items up to which training on a log sums over all of them by default: more would be most of the time."""
@@ -431,15 +435,22 @@ class DistillConfig(Section):
     window: int = Field(default=20, ge=1, description="W, differentiated steps at the end of the run")
     inner_learning_rate: float = Field(default=0.01, gt=0)
     inner_weight_decay: float = Field(default=0.0, ge=0)
-    inner_batch_size: int | None = Field(default=None, ge=1, description="sequences per inner step; none: all")
+    inner_batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        description="sequences per inner step; none: all, and with an embedding to train as many as have 256 positions",
+    )
     cuts: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
         default="all", description="random cuts beside the last position, or all positions"
     )
     learner_start: Literal["random", "teacher"] = Field(
         default="random", description="where learners start: at random, or at an early teacher checkpoint"
     )
-    inner_regime: Regime = Field(
-        default="shared", description="of the learners in the inner loop: the item factor frozen, or a fresh embedding"
+    inner_regime: Regime | Literal["both", "auto"] = Field(
+        default="auto",
+        description="of the learners in the inner loop: the item factor frozen (shared), an embedding of their own "
+        "(fresh), or both by turns, one drawn every outer step; auto: both, and shared alone for more than "
+        f"{FRESH_ITEMS:,} items",
     )
     item_scale: Literal["auto", "teacher"] = Field(
         default="auto",
@@ -483,7 +494,7 @@ class DistillConfig(Section):
     max_skips: int = Field(default=10, ge=0, description="outer steps that on_nonfinite = skip may leave out in all")
     validate_every: int = Field(default=50, ge=1, description="outer steps between validations of the summary")
     patience: int = Field(
-        default=5, ge=1, description="validations in a row without a better summary after which outer steps end"
+        default=3, ge=1, description="validations in a row without a better summary after which outer steps end"
     )
     validation_learners: int = Field(default=2, ge=1, description="learners averaged by one validation")
 
@@ -507,7 +518,7 @@ class DistillConfig(Section):
                 f"distill.window = {self.window} exceeds distill.inner_steps = {self.inner_steps}; "
                 "lower the window or raise the inner steps"
             )
-        if self.inner_regime == "fresh" and self.learner_start == "teacher":
+        if self.inner_regime in {"fresh", "both"} and self.learner_start == "teacher":
             raise ValueError(
                 "distill.learner_start = teacher needs distill.inner_regime = shared: "
                 "a teacher's parameters mean nothing to a fresh embedding"
@@ -533,6 +544,17 @@ class DistillConfig(Section):
         """Number of synthetic sequences, once the log is known; see `Config.for_log`."""
         assert self.num_sequences != "auto"
         return self.num_sequences
+
+    @property
+    def least_steps(self) -> int:
+        """Outer steps that are taken whatever validation says."""
+        return min(self.steps, self.patience * self.validate_every)
+
+    @property
+    def regimes(self) -> tuple[Regime, ...]:
+        """Of the learners in the inner loop, once the log is known; see `Config.for_log`."""
+        assert self.inner_regime != "auto"
+        return REGIMES if self.inner_regime == "both" else (self.inner_regime,)
 
     @property
     def _bound(self) -> int:
@@ -641,17 +663,21 @@ class Config(Section):
     compare: CompareConfig = CompareConfig()
     run: RunConfig = RunConfig()
 
-    def for_log(self, num_interactions: int) -> "Config":
-        """The same with the size of the summary that a log of so many interactions gets.
+    def for_log(self, num_interactions: int, num_items: int) -> "Config":
+        """The same with what the size of the log decides: that of the summary, and the regimes of the inner loop.
 
         Raises:
             SeqDistillError: if it does not go with another setting.
         """
-        if self.distill.num_sequences != "auto":
-            return self
-        sequences = FEW_SEQUENCES if num_interactions < LARGE_LOG else MANY_SEQUENCES
+        decided: dict[str, object] = {}
+        distill = self.distill
+        if distill.num_sequences == "auto":
+            decided["num_sequences"] = FEW_SEQUENCES if num_interactions < LARGE_LOG else MANY_SEQUENCES
+        if distill.inner_regime == "auto":
+            with_fresh = num_items <= FRESH_ITEMS and distill.learner_start == "random"
+            decided["inner_regime"] = "both" if with_fresh else "shared"
         values = self.model_dump()
-        return parse_config({**values, "distill": {**values["distill"], "num_sequences": sequences}})
+        return parse_config({**values, "distill": {**values["distill"], **decided}}) if decided else self
 
     def distilling(self) -> tuple[LearnerConfig, ...]:
         """Architectures of the inner loop: those named, with the options of `train` where it is the same one."""

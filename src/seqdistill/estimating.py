@@ -213,14 +213,13 @@ class _Trial:
     def distilling(self, name: str, settings: DistillConfig) -> Cost:
         """All outer steps and validations."""
         config, architectures = self._config, self._config.distilling()
-        loops = len(architectures)
         teacher = FittedToLog(self._model, 1, {}, 0.0, {1: self._model.learner.state_dict()})
         began = time.perf_counter()
         # A pool of one, whose learner begins anew at every window, has none to warm up.
         alone = settings.model_copy(update={"learner_pool": 1, "inner_steps": settings.window})
         with Validation(self._dataset, alone, architectures, seed=config.seed, device=self._device) as validation:
             run = Distillation(self._dataset, teacher, alone, architectures, config.seed, KEEP_NOTHING, validation)
-        seconds = time.perf_counter() - began
+        seconds, loops = time.perf_counter() - began, len(run.inner_loops)
         self._start = self._start or run.start
         validated = self._validated(run.start, settings, architectures)
         validations = 1 + math.ceil(settings.steps / settings.validate_every)
@@ -240,11 +239,16 @@ class _Trial:
 
     def _validated(self, start: Summary, settings: DistillConfig, architectures: Sequence[LearnerConfig]) -> float:
         """Seconds of a validation of a summary: learners that train side by side, each ranked in the end."""
-        count = settings.validation_learners * len(OPTIMISERS)
-        together = min(processes_for(count * len(architectures), one, self._device) for one in architectures)
+        kinds = list(itertools.product(settings.regimes, architectures))
+        counts = [settings.validation_learners * len(OPTIMISERS[regime]) for regime, _ in kinds]
+        together = min(processes_for(sum(counts), one, self._device) for one in architectures)
         with computing_on(torch.get_num_threads() // together):
-            steps = [self._step_on_sequences(start, one, "shared") for one in architectures]
-        seconds = [settings.inner_steps * step + self._ranking("validation") for step in steps for _ in range(count)]
+            steps = [self._step_on_sequences(start, one, regime) for regime, one in kinds]
+        seconds = [
+            settings.inner_steps * step + self._ranking("validation")
+            for step, count in zip(steps, counts, strict=True)
+            for _ in range(count)
+        ]
         return time_taken(seconds, together)
 
     def schedules(self, *, task: Task) -> Cost:
@@ -300,7 +304,7 @@ class _Trial:
         """Seconds of warming learners up, per outer step."""
         draws = [inner.objective.draw(run.rng) for _ in range(5)]
         state = AdamState.start(inner.objective.model.draw(run.rng))
-        inputs = tuple(part.detach() for part in run.inner_inputs())
+        inputs = tuple(part.detach() for part in run.inner_inputs(inner.regime))
         step = self._timed(lambda: warm_up(inner.step, state, draws, inputs), MOST_REPEATS) / len(draws)
         oldest, turns = settings.inner_steps - settings.window, settings.steps / loops
         if settings.learner_pool == 0:

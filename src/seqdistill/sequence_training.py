@@ -18,11 +18,7 @@ from seqdistill.sequences import EVERY, Embedder, Rows, Sequences
 from seqdistill.soap import optimiser_of
 from seqdistill.summary import Schedule
 from seqdistill.training import CPU
-from seqdistill.views import ask, begin_late, draws_per_sequence, late_share
-
-POSITIONS_A_MOVE = 256
-"""Positions of a few sequences after which a learner that trains its embedding moves. It has the embedding to find as
-well, which takes many moves, and soft targets are so free of noise that a part of them tells nearly as much as all."""
+from seqdistill.views import ask, begin_late, draws_per_sequence, late_share, sequences_a_move
 
 OnStep = Callable[[int, Recommender], bool | None]
 
@@ -49,7 +45,7 @@ def fit_to_sequences(  # noqa: PLR0913 - most have a default
         regime: `shared` freezes the item factor as the embedding; `fresh` trains one from random.
         schedule: steps, (constant) learning rate and optimiser. A step reads all sequences, or a batch. In the `fresh`
             regime a learner that answers for all positions at once moves several times in a step, each time after a
-            part of what the step reads (`POSITIONS_A_MOVE`).
+            part of what the step reads (`sequences_a_move`).
         seed: decides the initial parameters, the batches and the dropout.
         length: positions the learner can read; by default those of the sequences.
         dim: width of the learner, by default that of the item factor. At another one, `shared` trains a projection of
@@ -80,8 +76,7 @@ def fit_to_sequences(  # noqa: PLR0913 - most have a default
         optimiser = optimiser_of(model, regime, schedule)
         late = late_share(learner, regime)
         whole = learner.view == "causal" and late == 0 and bool(sequences.mask.all())
-        in_parts = regime == "fresh" and learner.view == "causal"
-        part_size = max(1, POSITIONS_A_MOVE // sequences.length) if in_parts else None
+        part_size = sequences_a_move(learner, regime, sequences.length)
         for step, batch in enumerate(_batches(len(sequences.mask), batch_size, schedule.steps), start=1):
             for rows in _parts(batch, len(places[batch]), part_size):
                 shown = sequences.mask[rows], places[rows], model.project(embed(model.embedding, rows))

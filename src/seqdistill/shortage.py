@@ -92,7 +92,7 @@ def demands(stage: Stage, config: Config, num_items: int) -> list[Demand]:
     n = distill.n
     if stage == "evaluate":
         return [on_log, embedding, Demand("distill.num_sequences", n, int(n * row * BACKWARD))]
-    state = 3 * (parameters + (table if distill.inner_regime == "fresh" else 0))
+    state = 3 * (parameters + (table if "fresh" in distill.regimes else 0))
     window = min(distill.window * state, distill.memory // 2)
     return [
         Demand("distill.outer_batch_size", distill.outer_batch_size, int(distill.outer_batch_size * row * BACKWARD)),

@@ -30,8 +30,24 @@ PASSES = 5
 WHOLE_IN_A_LOG = 0.5
 """Probability that a masked learner sees a sequence of a log whole."""
 
+POSITIONS_A_MOVE = 256
+"""Positions of a few sequences after which a learner that trains its embedding moves. It has the embedding to find as
+well, which takes many moves, and soft targets are so free of noise that a part of them tells nearly as much as all."""
+
 ROWS = 128
 """Views a step on few sequences draws of them together; fewer would make its loss noisy."""
+
+
+def sequences_a_move(learner: Learner, regime: Regime, positions: int) -> int | None:
+    """Of few sequences, how many a learner reads before it moves; None for all of them.
+
+    Args:
+        learner: one that answers for few positions at once has read enough of all in a move.
+        regime: with items given, learners move after all as well.
+        positions: of a sequence.
+    """
+    in_parts = regime == "fresh" and learner.view == "causal"
+    return max(1, POSITIONS_A_MOVE // positions) if in_parts else None
 
 
 class Begun(NamedTuple):

@@ -69,6 +69,7 @@ def compare(  # noqa: PLR0913 - most have a default
     check_architecture(config.train, dim=found.summary.dim, length=found.summary.length)
     dataset = usable_log(data, config, notify, progress)
     found.check(dataset)
+    config = config.for_log(dataset.num_interactions, dataset.num_items)
     request = {
         "seqdistill": __version__,
         "dataset": described(dataset),

@@ -79,7 +79,7 @@ def distill(  # noqa: PLR0913 - most have a default
     config = config or Config()
     target = resolve_device(device)
     dataset = _distillable(data, config, notify, progress)
-    config = config.for_log(dataset.num_interactions)
+    config = config.for_log(dataset.num_interactions, dataset.num_items)
     request = _request(dataset, config, paper=paper, evaluation=evaluation)
     other = None if teacher_of is None else Path(teacher_of)
     tell = notify or _ignore
@@ -123,7 +123,7 @@ def estimate(
     config = config or Config()
     target = resolve_device(device)
     dataset = _distillable(data, config, notify, progress)
-    config = config.for_log(dataset.num_interactions)
+    config = config.for_log(dataset.num_interactions, dataset.num_items)
     tell_notes(dataset, notify)
     papers = paper_settings(config.distill) if paper else None
     return estimate_run(
@@ -153,6 +153,7 @@ def paper_settings(config: DistillConfig) -> DistillConfig:
             "inner_batch_size": min(15, config.n),
             "cuts": 1,
             "learner_start": "random",
+            "inner_regime": "shared",
             "learner_pool": 0,
             "patience": max(1, config.steps),
             "outer_targets": "log",

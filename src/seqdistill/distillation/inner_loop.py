@@ -1,6 +1,7 @@
-"""The inner loop of one architecture: learners that train on the summary, and what the outer loop asks of them.
+"""The inner loop of one kind of learner: they train on the summary, and here is what the outer loop asks of them.
 
-A summary can be distilled with several architectures in turn; each then has an inner loop of its own.
+A summary can be distilled with several architectures in turn, in one regime or both; each kind of learner then has an
+inner loop of its own.
 """
 
 import math
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seqdistill.config import DistillConfig, LearnerConfig
+from seqdistill.config import DistillConfig, LearnerConfig, Regime
 from seqdistill.distillation.adam import AdamRule
 from seqdistill.distillation.compiled import compile_step
 from seqdistill.distillation.functional import FlatRecommender
@@ -26,6 +27,7 @@ from seqdistill.learners.paces import pace_vector
 from seqdistill.learners.scale import at_its_scale
 from seqdistill.resuming import Snapshot
 from seqdistill.training import FittedToLog
+from seqdistill.views import sequences_a_move
 
 NORM_MEMORY = 0.95
 """Decay of the running mean of the hypergradient norm."""
@@ -68,20 +70,22 @@ class Pulled(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class InnerLoop:
-    """Learners of one architecture.
+    """Learners of one architecture in one regime.
 
     Attributes:
         architecture: of the learners.
+        regime: of the learners.
         objective: what they train on.
         step: of their training.
         pool: the learners.
         outer: what the outer loop wants of them.
         window: W.
         memory: bytes that a window may hold.
-        clip: of the hypergradients from here; architectures differ in their norms.
+        clip: of the hypergradients from here; learners of other kinds differ in their norms.
     """
 
     architecture: LearnerConfig
+    regime: Regime
     objective: InnerObjective
     step: Step
     pool: LearnerPool
@@ -120,12 +124,19 @@ class InnerLoop:
 
 
 def build_inner_loop(
-    architecture: LearnerConfig, teacher: FittedToLog, config: DistillConfig, *, pool_size: int, rng: torch.Generator
+    architecture: LearnerConfig,
+    regime: Regime,
+    teacher: FittedToLog,
+    config: DistillConfig,
+    *,
+    pool_size: int,
+    rng: torch.Generator,
 ) -> InnerLoop:
     """The inner loop of an architecture, at the width and on the device of the teacher's item embedding.
 
     Args:
         architecture: of the learners.
+        regime: of the learners.
         teacher: gives the item factor, and what learners are to predict or align with.
         config: of the inner loop.
         pool_size: learners kept; see `LearnerPool`.
@@ -138,19 +149,20 @@ def build_inner_loop(
     learner = build_learner(architecture, dim=item_factor.shape[1], length=config.length).to(item_factor.device)
     paces: Tensor | None = None
     # A teacher's checkpoint knows the scale of its own items, and its states have grown.
-    if config.inner_regime == "shared" and config.learner_start == "random":
+    if regime == "shared" and config.learner_start == "random":
         learner = at_its_scale(learner, item_factor)
-        paces = pace_vector(learner, config.inner_regime)
-    model = FlatRecommender(learner, item_factor, config.inner_regime)
+        paces = pace_vector(learner, regime)
+    model = FlatRecommender(learner, item_factor, regime)
+    positions = config.length - (config.targets == "tied")
     objective = InnerObjective(
         model,
         num_sequences=config.n,
-        positions=config.length - (config.targets == "tied"),
-        batch_size=min(config.inner_batch_size or config.n, config.n),
+        positions=positions,
+        batch_size=min(config.inner_batch_size or sequences_a_move(learner, regime, positions) or config.n, config.n),
         cuts=config.cuts,
     )
     rule = AdamRule(config.inner_learning_rate, weight_decay=config.inner_weight_decay, paces=paces)
-    step = compile_step(InnerStep(objective, rule), steps=config.steps * config.window, wish=config.compile)
+    step = compile_step(InnerStep(objective, rule), steps=config.least_steps * config.window, wish=config.compile)
     starts: Sequence[Tensor] = _teachers_past(model, teacher) if config.learner_start == "teacher" else ()
     pool = LearnerPool(
         pool_size,
@@ -164,7 +176,7 @@ def build_inner_loop(
     )
     outer = OuterObjective(model, teacher.model, config.alignment_weight, config.outer_targets)
     clip = RunningClip(config.clip)
-    return InnerLoop(architecture, objective, step, pool, outer, config.window, config.memory, clip)
+    return InnerLoop(architecture, regime, objective, step, pool, outer, config.window, config.memory, clip)
 
 
 def _teachers_past(model: FlatRecommender, teacher: FittedToLog) -> Sequence[Tensor]:

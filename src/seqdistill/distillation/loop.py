@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from seqdistill.attention import soft_embeddings
-from seqdistill.config import DistillConfig, LearnerConfig
+from seqdistill.config import DistillConfig, LearnerConfig, Regime
 from seqdistill.data.dataset import Dataset
 from seqdistill.distillation.batches import WindowBatches
 from seqdistill.distillation.inner import Inputs
@@ -49,6 +49,7 @@ class OuterStep(NamedTuple):
     Attributes:
         step: 1-based; 0 for the start.
         learner: architecture whose turn it was.
+        regime: of that learner; outer losses of different kinds of learners do not compare.
         start: s, age of the learner at the start of its window.
         cross_entropy: of the learner after the window, on real histories, nats.
         alignment: mean squared difference of its states to the teacher's.
@@ -62,6 +63,7 @@ class OuterStep(NamedTuple):
 
     step: int
     learner: str
+    regime: Regime
     start: int
     cross_entropy: float
     alignment: float
@@ -112,7 +114,7 @@ def distill_summary(
         dataset: the log.
         teacher: gives the item factor and, by default, the start and what learners are to predict.
         config: of the summary and the optimisation.
-        architectures: of the learners, at the teacher's width; each outer step draws one of them.
+        architectures: of the learners, at the teacher's width; each outer step draws one of them, and a regime.
         seed: decides everything random.
         progress: where to report.
         title: of the report.
@@ -164,11 +166,12 @@ class Distillation:
         teacher = as_summary_holds(teacher, config)
         self.item_factor = teacher.model.embedding.detach()
         self.rng = torch.Generator().manual_seed(derive_seed(seed, "distill"))
-        # A pool of 0 means new learners every time; else every architecture has at least one.
-        pool_size = config.learner_pool and max(1, config.learner_pool // len(architectures))
+        # A pool of 0 means new learners every time; else every kind has at least one.
+        pool_size = config.learner_pool and max(1, config.learner_pool // (len(architectures) * len(config.regimes)))
         self.inner_loops = [
-            build_inner_loop(architecture, teacher, config, pool_size=pool_size, rng=self.rng)
+            build_inner_loop(architecture, regime, teacher, config, pool_size=pool_size, rng=self.rng)
             for architecture in architectures
+            for regime in config.regimes
         ]
         window_rng = np.random.default_rng(derive_seed(seed, "outer"))
         self.batches = WindowBatches(dataset, config.length, config.outer_batch_size, window_rng)
@@ -220,6 +223,7 @@ class Distillation:
         return OuterStep(
             step,
             inner.architecture.learner,
+            inner.regime,
             age,
             outer.cross_entropy,
             outer.alignment,
@@ -291,15 +295,15 @@ class Distillation:
 
     def hypergradient(self, inner: InnerLoop) -> tuple[int, OuterLoss, tuple[Tensor, ...]]:
         """Age of the learner, outer loss, and its gradient with respect to each factor, for one outer step."""
-        summary = self.inner_inputs()
+        summary = self.inner_inputs(inner.regime)
         inputs: Inputs = tuple(part.detach() for part in summary)
         age, outer, bars = inner.hypergradient(inputs, next(self.batches), self.rng)
         return age, outer, torch.autograd.grad(summary, self.factors, bars)
 
-    def inner_inputs(self) -> Inputs:
-        """The summary as the inner objective reads it, with the graph back to the factors."""
+    def inner_inputs(self, regime: Regime) -> Inputs:
+        """The summary as the inner objective of a regime reads it, with the graph back to the factors."""
         summary: Inputs = self.factors.query_pairs(self.config.targets)
-        if self.config.inner_regime == "shared":
+        if regime == "shared":
             summary = tuple(soft_embeddings(queries, self.item_factor, self.item_factor) for queries in summary)
         return summary
 

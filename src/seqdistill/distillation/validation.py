@@ -1,10 +1,11 @@
 """What a summary is worth to new learners, on the validation items.
 
-They train by Adam's steps, as in the inner loop, and by SOAP's, which suit the start better; the better way counts.
-They are trained side by side, by processes with an equal share of the threads each: a step of a small learner is many
-small operations, which more threads hardly make faster.
+They train in every regime of the inner loop, by its Adam steps; where items are given also by SOAP's, which suit the
+start better, and the better of the two counts. They are trained side by side, by processes with an equal share of the
+threads each: a step of a small learner is many small operations, which more threads hardly make faster.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import NamedTuple, Self
 import numpy as np
 import torch
 
-from seqdistill.config import OPTIMISERS, DistillConfig, LearnerConfig, Optimiser
+from seqdistill.config import OPTIMISERS, DistillConfig, LearnerConfig, Optimiser, Regime
 from seqdistill.data.dataset import Dataset
 from seqdistill.data.prepared import opened, sendable
 from seqdistill.evaluation.metrics import SELECTION, summarise
@@ -47,8 +48,9 @@ class Validation:
         device: torch.device,
     ) -> None:
         learners = [
-            _New(optimiser, one, index)
-            for optimiser in OPTIMISERS
+            _New(regime, optimiser, one, index)
+            for regime in config.regimes
+            for optimiser in OPTIMISERS[regime]
             for one in architectures
             for index in range(config.validation_learners)
         ]
@@ -65,7 +67,7 @@ class Validation:
         self._workers.__exit__(*exception)
 
     def of(self, summary: Summary) -> dict[str, float]:
-        """Mean metrics of its learners, by whichever optimiser they rank better.
+        """Mean metrics of its learners, in a regime by whichever optimiser they rank better; of the regimes the mean.
 
         Raises:
             SeqDistillError: if a process dies.
@@ -76,11 +78,15 @@ class Validation:
         self._workers.run(
             lambda: waiting.pop() if waiting else None, lambda task, metrics: found.update({task.place: metrics})
         )
-        by_optimiser = [
-            _mean_of([found[place] for place in places if self._learners[place].optimiser == optimiser])
-            for optimiser in OPTIMISERS
-        ]
-        return max(by_optimiser, key=lambda metrics: metrics[SELECTION])
+        by_way = defaultdict[tuple[Regime, Optimiser], list[dict[str, float]]](list)
+        for place, new in enumerate(self._learners):
+            by_way[new.regime, new.optimiser].append(found[place])
+        best: dict[Regime, dict[str, float]] = {}
+        for (regime, _), metrics in by_way.items():
+            mean = _mean_of(metrics)
+            if regime not in best or mean[SELECTION] > best[regime][SELECTION]:
+                best[regime] = mean
+        return _mean_of(list(best.values()))
 
 
 def _mean_of(rows: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -88,8 +94,9 @@ def _mean_of(rows: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 class _New(NamedTuple):
-    """A learner to be trained: by whose steps, its architecture, and which one of that it is."""
+    """A learner to be trained: how, its architecture, and which one of that it is."""
 
+    regime: Regime
     optimiser: Optimiser
     architecture: LearnerConfig
     number: int
@@ -131,7 +138,7 @@ class _Performer:
         model = fit_to_sequences(
             task.sequences,
             new.architecture,
-            "shared",
+            new.regime,
             Schedule(config.inner_learning_rate, config.inner_steps, new.optimiser),
             seed=derive_seed(self.given.seed, "validation", new.number),
             length=config.length,

@@ -72,8 +72,8 @@ def test_a_large_log_gets_more_sequences_unless_their_number_is_given() -> None:
 
 def test_learners_of_the_inner_loop_have_embeddings_of_their_own_too_where_that_can_be_afforded() -> None:
     config = load_config()
-    assert config.for_log(100_000, 20_000).distill.regimes == ("shared", "fresh")
-    assert config.for_log(100_000, 20_001).distill.regimes == ("shared",)
+    assert config.for_log(100_000, 10_000).distill.regimes == ("shared", "fresh")
+    assert config.for_log(100_000, 10_001).distill.regimes == ("shared",)
     given = load_config(None, ["distill.inner_regime=both", "distill.num_sequences=9"])
     assert given.for_log(100_000, 1_000_000).distill.regimes == ("shared", "fresh")
     from_teachers = load_config(None, ["distill.learner_start=teacher"])

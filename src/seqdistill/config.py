@@ -74,9 +74,9 @@ LARGE_LOG, FEW_SEQUENCES, MANY_SEQUENCES = 500_000, 20, 50
 """Interactions from which a log gets more sequences by default, and how many it gets below and above: what 20 hold of
 MovieLens-100K is all that a teacher knows, but of MovieLens-1M only two thirds."""
 
-FRESH_ITEMS = 20_000
-"""Items up to which learners of the inner loop have embeddings of their own as well, by default: every differentiated
-step of one goes through the whole catalogue some twenty times."""
+FRESH_ITEMS = 10_000
+"""Items up to which some learners of the inner loop have embeddings of their own by default: every differentiated step
+of one goes through the whole catalogue some twenty times, so of more items an hour would not do."""
 
 LARGE_CATALOGUE = 20_000
 """Items up to which training on a log sums over all of them by default: more would be most of the time."""

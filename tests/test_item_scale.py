@@ -87,7 +87,9 @@ def teacher() -> FittedToLog:
 def test_a_summary_holds_the_teachers_items_at_the_scale_that_learners_want(
     teacher: FittedToLog, precision: Literal["int8", "float32"]
 ) -> None:
-    config = DistillConfig(num_sequences=3, length=LENGTH, steps=1, inner_steps=40, precision=precision)
+    config = DistillConfig(
+        num_sequences=3, length=LENGTH, inner_regime="shared", steps=1, inner_steps=40, precision=precision
+    )
     summary = distill_summary(LOG, teacher, config, [LearnerConfig()], seed=0).summary
     scale = usual_scale(teacher.model.embedding)
     assert scale != 1.0
@@ -100,7 +102,7 @@ def test_a_summary_holds_the_teachers_items_at_the_scale_that_learners_want(
 def test_the_teachers_own_scale_stays_where_it_is_wanted_or_needed(
     teacher: FittedToLog, settings: dict[str, str]
 ) -> None:
-    config = DistillConfig(num_sequences=3, length=LENGTH, steps=0, inner_steps=40, **settings)  # pyright: ignore[reportArgumentType]
+    config = DistillConfig(num_sequences=3, length=LENGTH, inner_regime="shared", steps=0, inner_steps=40, **settings)  # pyright: ignore[reportArgumentType]
     summary = distill_summary(LOG, teacher, config, [LearnerConfig()], seed=0).summary
     assert torch.equal(summary.item_factor, rounded(teacher.model.embedding.detach()))
 

@@ -59,6 +59,7 @@ def test_a_teacher_whose_loss_is_not_finite_stops_before_it_steps(
 
 
 def test_too_little_memory_names_what_to_lower_and_what_would_fit(quick: Config) -> None:
+    quick = with_settings(quick, "distill.inner_regime=both")
     config = with_settings(quick, "teacher.batch_size=100000000")
     with pytest.raises(SeqDistillError) as told, explained("teacher", config, 1_000, CPU):
         torch.empty(1 << 60)
@@ -76,6 +77,7 @@ def test_too_little_memory_names_what_to_lower_and_what_would_fit(quick: Config)
 
 
 def test_demands_grow_with_what_they_name(quick: Config) -> None:
+    quick = with_settings(quick, "distill.inner_regime=both")
     for stage in ("teacher", "distill", "evaluate"):
         for demand in demands(stage, quick, 1_000):
             section, _, key = demand.setting.partition(".")

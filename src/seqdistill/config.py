@@ -37,7 +37,7 @@ REGIMES: tuple[Regime, ...] = ("shared", "fresh")
 
 Optimiser = Literal["adam", "soap"]
 OPTIMISERS: dict[Regime, tuple[Optimiser, ...]] = {"shared": ("adam", "soap"), "fresh": ("adam",)}
-"""Whose steps a training on few sequences takes."""
+"""Whose steps a training on few sequences may take."""
 
 Targets = Literal["tied", "separate"]
 """`tied`: the input at t + 1 is the target at t (the paper). `separate`: targets have queries of their own."""
@@ -76,7 +76,7 @@ MovieLens-100K is all that a teacher knows, but of MovieLens-1M only two thirds.
 
 FRESH_ITEMS = 10_000
 """Items up to which some learners of the inner loop have embeddings of their own by default: every differentiated step
-of one goes through the whole catalogue some twenty times, so of more items an hour would not do."""
+of one goes through the whole catalogue again and again."""
 
 LARGE_CATALOGUE = 20_000
 """Items up to which training on a log sums over all of them by default: more would be most of the time."""

@@ -49,7 +49,7 @@ USED_EPOCHS = 0.9
 """Share of its epochs that a training on a log usually takes before its patience ends."""
 
 USED_PATIENCE = 1.5
-"""Outer steps that a distillation usually takes, as a multiple of those that its patience allows from the start."""
+"""Outer steps that a distillation usually takes, as a multiple of those that it takes at least."""
 
 CONTROLS_SHARE, SUMMARIES_SHARE = 0.3, 0.6
 """How much of the longest training the learners of an evaluation usually get: on hard sequences and on soft targets."""
@@ -228,13 +228,14 @@ class _Trial:
             run.hypergradient(inner)
             steps += self._timed(lambda inner=inner: run.hypergradient(inner), max(2, settings.steps // loops)) / loops
             steps += self._warming_up(run, inner, settings, loops)
-        patience = settings.patience * settings.validate_every
-        usual = min(1.0, USED_PATIENCE * patience / max(1, settings.steps))
+        usual = min(1.0, USED_PATIENCE * settings.least_steps / max(1, settings.steps))
         outer = validations * validated + settings.steps * steps
-        state = sum(
-            t.numel() * t.element_size() for t in AdamState.start(run.inner_loops[0].objective.model.draw(run.rng))
+        one_of_each = sum(
+            t.numel() * t.element_size()
+            for inner in run.inner_loops
+            for t in AdamState.start(inner.objective.model.draw(run.rng))
         )
-        self._pool_bytes = max(self._pool_bytes, max(0, settings.learner_pool - loops) * state)
+        self._pool_bytes = max(self._pool_bytes, max(0, settings.learner_pool // loops - 1) * one_of_each)
         return Cost(name, seconds + usual * outer, seconds + outer)
 
     def _validated(self, start: Summary, settings: DistillConfig, architectures: Sequence[LearnerConfig]) -> float:
